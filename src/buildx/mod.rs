@@ -1,0 +1,3 @@
+//! The buildx command line: argv, progress, metadata, error surfacing.
+
+pub mod event;

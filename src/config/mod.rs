@@ -1,0 +1,3 @@
+//! `.stagefreight.yml`.
+
+pub mod model;

@@ -1,0 +1,77 @@
+//! What stages tell the world while they run. Stages send; `report` draws; nobody else prints.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::buildx::event::Progress;
+use crate::problem::Failure;
+
+/// Something a person may want to see now.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// A collapsible section of the log begins. Sections do not nest; the id is unique in a run.
+    SectionStart {
+        /// `[a-z0-9_]+`, for the markers in the log.
+        id: String,
+        /// For people.
+        title: String,
+    },
+    /// It ends.
+    SectionEnd {
+        /// Which.
+        id: String,
+        /// `Ok` with a short result for its last line, or how it failed.
+        result: Result<String, Failure>,
+        /// How long it took.
+        took: Duration,
+    },
+    /// A plain line of information.
+    Info(String),
+    /// Something a person should know, that fails nothing.
+    Warning(String),
+    /// Only with `verbose`.
+    Debug(String),
+    /// Progress of a build. Builds may run in parallel: each piece names its own.
+    Build {
+        /// Build id.
+        build: String,
+        /// What happened.
+        progress: Progress,
+    },
+}
+
+/// Sends events. Cheap to clone. A closed receiver is ignored: nobody is listening any more.
+#[derive(Debug, Clone)]
+pub struct Events(mpsc::Sender<Event>);
+
+/// How many events may wait to be drawn before a sender waits: bounds memory, slows a build's log to what can be shown.
+const CAPACITY: usize = 256;
+
+impl Events {
+    /// A sender and what `report` listens to.
+    pub fn channel() -> (Self, mpsc::Receiver<Event>) {
+        let (tx, rx) = mpsc::channel(CAPACITY);
+        (Self(tx), rx)
+    }
+
+    /// Sends one, waiting while the listener is behind.
+    pub async fn send(&self, event: Event) {
+        let _ = self.0.send(event).await;
+    }
+
+    /// A line of information.
+    pub async fn info(&self, line: impl Into<String>) {
+        self.send(Event::Info(line.into())).await;
+    }
+
+    /// A line of warning.
+    pub async fn warn(&self, line: impl Into<String>) {
+        self.send(Event::Warning(line.into())).await;
+    }
+
+    /// A line only `verbose` shows.
+    pub async fn debug(&self, line: impl Into<String>) {
+        self.send(Event::Debug(line.into())).await;
+    }
+}

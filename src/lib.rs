@@ -1,0 +1,17 @@
+//! StageFreight Action: build, prove and publish container images from a CI job. Table of contents; see `ARCHITECTURE.md`.
+
+pub mod buildx;
+pub mod config;
+pub mod environment;
+pub mod event;
+pub mod image;
+pub mod inputs;
+pub mod outcome;
+pub mod plan;
+pub mod problem;
+pub mod registry;
+pub mod report;
+pub mod request;
+pub mod runner;
+pub mod secret;
+pub mod source;

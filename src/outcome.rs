@@ -1,0 +1,148 @@
+//! What happened, as a value: what every report is drawn from. Filled by the pipeline on success and on failure alike.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::buildx::event::{BuildFailure, Layer, Warning};
+use crate::image::{Digest, Repository, Tag};
+use crate::plan::Plan;
+use crate::problem::{Failure, Problem};
+use crate::runner::CiContext;
+
+/// Everything a run did.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// Where it ran.
+    pub context: CiContext,
+    /// When it began.
+    pub started: Timestamp,
+    /// How long it took.
+    pub took: Duration,
+    /// How it ended.
+    pub status: Status,
+    /// Why it failed; `None` when it did not.
+    pub failure: Option<Failure>,
+    /// What was planned; `None` when planning failed.
+    pub plan: Option<Plan>,
+    /// The builder used; `None` when none was reached.
+    pub builder: Option<BuilderFacts>,
+    /// One for each step of the plan, in its order.
+    pub builds: Vec<BuildOutcome>,
+    /// Trouble that failed nothing, for people: withheld credentials, caches not reached.
+    pub notes: Vec<Problem>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Everything asked for was done.
+    Success,
+    /// Something was not.
+    Failure,
+    /// A signal ended it.
+    Cancelled,
+}
+
+/// One build's fate.
+#[derive(Debug, Clone)]
+pub struct BuildOutcome {
+    /// Build id.
+    pub id: String,
+    /// A failure of it fails the run.
+    pub required: bool,
+    /// How it ended.
+    pub state: BuildState,
+    /// How long BuildKit took; zero if it never began.
+    pub took: Duration,
+    /// Finished layer-making steps, in order.
+    pub layers: Vec<Layer>,
+    /// BuildKit's warnings.
+    pub warnings: Vec<Warning>,
+    /// Digest of the manifest or index.
+    pub digest: Option<Digest>,
+    /// Digest of the image config, for a single platform.
+    pub image_id: Option<Digest>,
+    /// BuildKit's metadata file, as read.
+    pub metadata: Option<serde_json::Value>,
+    /// Why it was published without proof, or how far it was proven.
+    pub verified: Option<String>,
+    /// Every tag put, in every registry, read back.
+    pub published: Vec<PublishedTag>,
+    /// Names in the engine.
+    pub loaded: Vec<String>,
+    /// OCI layout directory, relative to the workspace.
+    pub layout: Option<String>,
+}
+
+/// How a build ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum BuildState {
+    /// Built, and published, loaded or written as planned.
+    Done,
+    /// BuildKit failed it.
+    BuildFailed(BuildFailure),
+    /// It was built, but what had to follow failed.
+    Failed(Failure),
+    /// It never began.
+    NotRun {
+        /// One sentence.
+        why: String,
+    },
+}
+
+/// A tag that stands in a registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublishedTag {
+    /// Target id.
+    pub target: String,
+    /// Where.
+    pub repository: Repository,
+    /// The tag.
+    pub tag: Tag,
+    /// What the registry says it points to, recomputed from the bytes read back.
+    pub digest: Digest,
+}
+
+/// The builder used, for people and for `builder.json`.
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct BuilderFacts {
+    /// Builder name.
+    pub name: String,
+    /// `remote`, `docker-container`, `docker`.
+    pub driver: String,
+    /// `buildkitd` or `docker`.
+    pub backend: String,
+    /// Address, without credentials.
+    pub endpoint: String,
+    /// `running`, `stopped`, `inactive` …
+    pub status: String,
+    /// `reused`, `created` or `used as it is`.
+    pub action: String,
+    /// Version of BuildKit, if it told.
+    pub buildkit: String,
+    /// Version of buildx.
+    pub buildx: String,
+    /// Platforms it can build.
+    pub platforms: Vec<String>,
+    /// Garbage collection rules.
+    pub gc_rules: Vec<GcRule>,
+    /// Seconds from asking to ready.
+    pub seconds: f64,
+    /// What `buildx inspect` printed, when it could not be understood.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub raw: Option<String>,
+}
+
+/// One garbage collection rule of a builder, in `buildx inspect`'s own words.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[allow(missing_docs, reason = "buildx's names, documented on the type")]
+pub struct GcRule {
+    pub scope: String,
+    pub all: bool,
+    pub keep_duration: String,
+    pub max_used: String,
+    pub reserved: String,
+    pub min_free: String,
+}

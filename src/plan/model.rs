@@ -1,0 +1,221 @@
+//! The plan: everything a run is going to do, decided before anything is touched. Serialised by `stagefreight plan --format json`.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::image::{Repository, Tag};
+
+/// What a run will do.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Plan {
+    /// Version of the image, as git and CI tell it.
+    pub version: Version,
+    /// The commit the image is made of, 40 hex digits, if known.
+    pub commit: Option<String>,
+    /// Commit time: `SOURCE_DATE_EPOCH` and the `created` label.
+    pub commit_time: Option<Timestamp>,
+    /// Id of the repository, for cache tags and builder names.
+    pub repo_id: String,
+    /// Builds in an order that respects `depends_on`.
+    pub steps: Vec<Step>,
+    /// Builds the config has and this run leaves out, and why.
+    pub left_out: Vec<Decision>,
+    /// Cache settings as resolved.
+    pub cache: CachePlan,
+    /// The builder wanted.
+    pub builder: BuilderPlan,
+    /// Things to tell a person before anything happens: withheld credentials, sections that are not ours, mode compatibility.
+    pub notes: Vec<String>,
+}
+
+/// A version with its parts; `0.0.0-dev+<sha7>` where git knows no tag.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Version {
+    /// The whole, as a label holds it: `1.2.3-rc.1`, `1.2.3-dev+abc1234`.
+    pub full: String,
+    /// `1.2.3`.
+    pub base: String,
+    /// `1`.
+    pub major: String,
+    /// `2`.
+    pub minor: String,
+    /// `3`.
+    pub patch: String,
+    /// `rc.1`, or empty.
+    pub prerelease: String,
+    /// The run is exactly on the version's tag.
+    pub release: bool,
+}
+
+/// Something in or out of the plan, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Decision {
+    /// Id of the build or target.
+    pub id: String,
+    /// Taken.
+    pub included: bool,
+    /// One sentence: `when.branches has main, this run is on feature/x`.
+    pub why: String,
+}
+
+/// One build.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Step {
+    /// Build id from the config; `default` where there is none.
+    pub id: String,
+    /// Builds that must be done first.
+    pub depends_on: Vec<String>,
+    /// A failure fails the run.
+    pub required: bool,
+    /// How it is proven.
+    pub build_mode: BuildMode,
+    /// Path relative to the root, cleaned, or an absolute path or URL as given.
+    pub dockerfile: String,
+    /// Directory relative to the root (cleaned, `.` for the root), or a URL as given.
+    pub context: String,
+    /// Stage to build; `None` is the last.
+    pub target: Option<String>,
+    /// `os/arch[/variant]`, sorted, without duplicates. Empty: the builder's own.
+    pub platforms: Vec<String>,
+    /// Build args, resolved.
+    pub build_args: BTreeMap<String, String>,
+    /// OCI labels on the image config.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations: buildx syntax key (`index:org…`, `manifest[linux/amd64]:…`) to value.
+    pub annotations: BTreeMap<String, String>,
+    /// Named contexts, `name` to value as buildx takes it.
+    pub build_contexts: BTreeMap<String, String>,
+    /// `--secret` specs as given (`id=x,src=path`, `id=x,env=NAME`): names and paths, never values.
+    pub secrets: Vec<String>,
+    /// Secrets whose *value* came through an input: id and value, handed over by a private file.
+    #[serde(skip)]
+    pub secret_values: Vec<(String, crate::secret::Secret)>,
+    /// `--ssh` specs.
+    pub ssh: Vec<String>,
+    /// `--cache-from` specs, in order.
+    pub cache_from: Vec<String>,
+    /// `--cache-to` specs, in order.
+    pub cache_to: Vec<String>,
+    /// Ignore every cache.
+    pub no_cache: bool,
+    /// Always ask the registry for base images.
+    pub pull: bool,
+    /// `--provenance` value; `false` unless asked for.
+    pub provenance: String,
+    /// `--sbom` value; `false` unless asked for.
+    pub sbom: String,
+    /// Rewrite file timestamps to the epoch.
+    pub rewrite_timestamp: bool,
+    /// Seconds since 1970 for `SOURCE_DATE_EPOCH`; `None` without a commit.
+    pub epoch: Option<i64>,
+    /// What becomes of the image.
+    pub output: Output,
+    /// Every registry target that names this build, and why it is in or out.
+    pub targets: Vec<Decision>,
+    /// Hash over what decides the image's content, 64 hex digits.
+    pub plan_hash: String,
+}
+
+/// Whether a build is proven before it is published.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BuildMode {
+    /// Built once, published as built.
+    #[default]
+    #[serde(rename = "")]
+    Plain,
+    /// Built twice, cold, compared, and only then published.
+    Crucible,
+}
+
+/// What becomes of the image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Output {
+    /// To registries.
+    Publish {
+        /// Never empty.
+        targets: Vec<TargetPlan>,
+    },
+    /// Into the engine, under these names.
+    Load {
+        /// `name:tag` as given.
+        names: Vec<String>,
+    },
+    /// An OCI layout directory.
+    Layout {
+        /// Relative to the root.
+        dir: String,
+    },
+}
+
+/// Where one target wants the image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TargetPlan {
+    /// Target id.
+    pub id: String,
+    /// Where.
+    pub repository: Repository,
+    /// Kind of registry.
+    pub provider: Provider,
+    /// Under which tags, in config order, without duplicates. Never empty.
+    pub tags: Vec<Tag>,
+    /// Prefix of the environment variables with its login.
+    pub credentials: Option<String>,
+}
+
+/// Kind of registry, for what the distribution specification leaves open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "names of products")]
+pub enum Provider {
+    DockerHub,
+    Ghcr,
+    GitLab,
+    Jfrog,
+    Harbor,
+    Quay,
+    Gitea,
+    Ecr,
+    Gar,
+    Acr,
+    Generic,
+}
+
+/// Cache settings as resolved.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct CachePlan {
+    /// `off`, `local`, `shared`, `hybrid`.
+    pub mode: String,
+    /// Branch whose cache is written.
+    pub branch: String,
+    /// Branch whose cache is read after it, never written.
+    pub fallback: Option<String>,
+    /// Why a plane is left out (`local: /stagefreight/cache is not writable`).
+    pub skipped: Vec<String>,
+}
+
+/// The builder wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct BuilderPlan {
+    /// Forced by config (`buildkitd`, `docker`), else chosen.
+    pub backend: Option<BackendChoice>,
+    /// Name for a builder we make.
+    pub name: String,
+    /// An existing buildx builder to use as it is (`builder` input).
+    pub existing: Option<String>,
+    /// `docker-container` or `docker`; only where the backend is docker.
+    pub driver: String,
+}
+
+/// A forced backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BackendChoice {
+    /// A BuildKit daemon over TCP or a unix socket.
+    Buildkitd,
+    /// A docker engine (`dind` in the config).
+    Docker,
+}

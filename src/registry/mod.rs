@@ -1,0 +1,1 @@
+//! Registries: client, authentication, providers.
