@@ -23,11 +23,14 @@ const URL: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').
 /// Adds all forms of a value.
 pub(super) fn of_secret(value: &str, patterns: &mut BTreeSet<Vec<u8>>) {
     let value = clip(value);
+    let trimmed = value.trim();
+    if trimmed.chars().count() < SHORTEST {
+        return;
+    }
     let mut add = |form: &str| add(form, patterns);
     for line in value.split(['\n', '\r']).map(str::trim) {
         encodings(line, &mut add);
     }
-    let trimmed = value.trim();
     if trimmed.contains(['\n', '\r']) {
         encodings(trimmed, &mut add);
     }
