@@ -41,11 +41,18 @@ fn of_build(build: &Build) -> Vec<Finding> {
         let title = format!("the build {} failed", build.id);
         found.extend(failure.problems.iter().map(|p| of_problem(p, build.required, &title)));
     }
-    found.extend(build.warnings.iter().map(|warning| Finding {
-        error: false,
-        title: format!("check of the build {}", build.id),
-        message: [warning.message.as_str(), &warning.detail, &warning.url].iter().filter(|t| !t.is_empty()).copied().collect::<Vec<_>>().join("\n"),
-        place: warning.location.as_ref().and_then(in_repository),
+    found.extend(build.warnings.iter().map(|warning| {
+        Finding {
+            error: false,
+            title: format!("check of the build {}", build.id),
+            message: [warning.message.as_str(), &warning.detail, &warning.url]
+                .iter()
+                .filter(|t| !t.is_empty())
+                .copied()
+                .collect::<Vec<_>>()
+                .join("\n"),
+            place: warning.location.as_ref().and_then(in_repository),
+        }
     }));
     found
 }
@@ -106,11 +113,26 @@ mod tests {
 
     #[test]
     fn only_paths_inside_the_repository_are_places() {
-        let ok = |file: &str| in_repository(&Location { file: file.into(), line: Some(1), column: None }).map(|l| l.file);
+        let ok =
+            |file: &str| in_repository(&Location { file: file.into(), line: Some(1), column: None }).map(|l| l.file);
         assert_eq!(ok("src/main.rs").as_deref(), Some("src/main.rs"));
         assert_eq!(ok("./Dockerfile").as_deref(), Some("Dockerfile"));
         assert_eq!(ok("a..b/..c").as_deref(), Some("a..b/..c"));
-        for bad in ["", "/etc/passwd", "../x", "a/../../x", "a/..", "a//b", "./", "https://x/y", "C:\\x", "a\nb", "<stdin>", "~/x", "."] {
+        for bad in [
+            "",
+            "/etc/passwd",
+            "../x",
+            "a/../../x",
+            "a/..",
+            "a//b",
+            "./",
+            "https://x/y",
+            "C:\\x",
+            "a\nb",
+            "<stdin>",
+            "~/x",
+            ".",
+        ] {
             assert_eq!(ok(bad), None, "{bad:?}");
         }
     }
