@@ -108,16 +108,16 @@ fn words(text: &str, out: &mut String) {
     }
 }
 
-/// Would a forge link it, or call somebody?
+/// Would a forge link it, or call somebody? Names with underscores simply read better as code.
 fn is_catchy(word: &str) -> bool {
     let lower = word.to_ascii_lowercase();
-    word.contains(['@', '#']) || lower.contains("://") || lower.contains("www.") || lower.contains("mailto:")
+    word.contains(['@', '#', '_']) || lower.contains("://") || lower.contains("www.") || lower.contains("mailto:")
 }
 
 /// Every character with a meaning in markdown or HTML as a numeric reference, which markdown shows and never obeys. Marks
 /// that count only at the start of a line are left alone.
 fn entities(text: &str) -> String {
-    const SPECIAL: &str = "&<>\"'|`*_[]\\~#!@$^{}";
+    const SPECIAL: &str = "&<>|`*_[]\\~#!@$^{}";
     let mut out = String::with_capacity(text.len() + 16);
     for (i, c) in text.char_indices() {
         // Forges look for `://` and `www.` in the source.

@@ -1,6 +1,6 @@
 //! What a run came to, in one sentence for people: the first line of the summary and the last of the log.
 
-use super::document::{Build, BuildState, Document, Output, Status};
+use super::document::{Build, BuildFailure, BuildState, Document, Failure, Output, Status};
 
 /// One sentence of plain text; names stand between backticks. The document's texts in it are not escaped.
 pub(super) fn headline(document: &Document) -> String {
@@ -11,9 +11,12 @@ pub(super) fn headline(document: &Document) -> String {
     }
 }
 
-/// `0.4s`, `12.3s`, `2m05s`, `1h02m`.
+/// `12ms`, `0.4s`, `12.3s`, `2m05s`, `1h02m`.
 pub(super) fn duration(seconds: f64) -> String {
     let seconds = seconds.max(0.0);
+    if 0.0005 <= seconds && seconds < 0.0995 {
+        return format!("{:.0}ms", seconds * 1000.0);
+    }
     if seconds < 59.95 {
         return format!("{seconds:.1}s");
     }
@@ -51,11 +54,8 @@ fn succeeded(document: &Document) -> String {
     } else {
         format!("Built {names}")
     };
-    let optional = document.builds.iter().filter(|b| is_broken(b)).count();
-    let but = match optional {
-        0 => String::new(),
-        n => format!("; {} that need not work failed", count(n, "build", "builds")),
-    };
+    let broken: Vec<&Build> = document.builds.iter().filter(|b| is_broken(b)).collect();
+    let but = if broken.is_empty() { String::new() } else { format!("; optional: {} failed", listed(&broken)) };
     format!("{what} in {took}{but}")
 }
 
@@ -87,6 +87,11 @@ pub(super) fn is_broken(build: &Build) -> bool {
     matches!(build.state, BuildState::BuildFailed | BuildState::Failed)
 }
 
+/// The failure of the run already says what BuildKit said of the build, so nobody need read it twice.
+pub(super) fn tells(failure: &Failure, build: &BuildFailure) -> bool {
+    !build.summary.is_empty() && failure.problems.iter().any(|problem| problem.what.contains(&build.summary))
+}
+
 fn listed(builds: &[&Build]) -> String {
     let names: Vec<String> = builds.iter().take(5).map(|b| format!("`{}`", b.id)).collect();
     match builds.len() {
@@ -112,7 +117,9 @@ mod tests {
     fn durations_read_well() {
         for (seconds, text) in [
             (-1.0, "0.0s"),
-            (0.04, "0.0s"),
+            (0.0, "0.0s"),
+            (0.04, "40ms"),
+            (0.0999, "0.1s"),
             (12.34, "12.3s"),
             (59.94, "59.9s"),
             (59.96, "1m00s"),

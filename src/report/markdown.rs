@@ -10,7 +10,7 @@ mod tests;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use super::document::{Build, Context, Document, Layer, PublishedTag, Status};
+use super::document::{Build, BuildState, Context, Document, Layer, PublishedTag, Status};
 use super::escape::{code, fenced, html, link, prose};
 use super::headline::{count, duration, headline};
 use super::outputs::RESULT_FILE;
@@ -20,6 +20,8 @@ use crate::runner::summary::fit;
 const COMFORTABLE: usize = 512 * 1024;
 /// Rows of a table; the document has all of them.
 const ROWS: usize = 300;
+/// References of one build in the plan.
+const NAMES: usize = 20;
 
 /// The summary of a run. Always less than 1 MiB.
 pub fn summary(document: &Document) -> String {
@@ -37,13 +39,52 @@ fn render(document: &Document, timelines: bool) -> String {
     out.push_str(&published(document));
     out.push_str(&kept_here(document));
     out.push_str(&notes(document));
+    if nothing_ran(document) {
+        out.push_str(&format!("### Plan\n\n{}\n", plan(document)));
+    }
     out.push_str(&skipped(document));
     out.push_str(&checks(document));
     if timelines {
         document.builds.iter().for_each(|build| out.push_str(&timeline(build)));
     }
+    if !nothing_ran(document) && !document.builds.is_empty() {
+        let plan = plan(document);
+        out.push_str(&format!("<details>\n<summary>Plan</summary>\n\n{plan}\n</details>\n\n"));
+    }
     out.push_str(&environment(document));
     out
+}
+
+/// A plan and nothing more: a dry run, or one that failed before its first build.
+fn nothing_ran(document: &Document) -> bool {
+    !document.builds.is_empty() && document.builds.iter().all(|b| b.state == BuildState::NotRun)
+}
+
+fn plan(document: &Document) -> String {
+    let rows = document.builds.iter().filter_map(|build| {
+        let plan = build.plan.as_ref()?;
+        let stage = plan.target.as_ref().map(|stage| format!(" stage {}", code(stage))).unwrap_or_default();
+        let from = format!("{} in {}{stage}", code(&plan.dockerfile), code(&plan.context));
+        let platforms: Vec<String> = plan.platforms.iter().map(|p| code(p)).collect();
+        let mut names: Vec<String> = plan.names.iter().take(NAMES).map(|name| code(name)).collect();
+        if plan.names.len() > NAMES {
+            names.push(format!("and {} more", plan.names.len() - NAMES));
+        }
+        let proof = build.verified.as_deref().unwrap_or(&plan.mode);
+        let hash: String = plan.plan_hash.chars().take(12).collect();
+        Some(format!(
+            "| {} | {from} | {} | {} | {} | {} |\n",
+            code(&build.id),
+            platforms.join("<br>"),
+            names.join("<br>"),
+            prose(proof),
+            code(&hash)
+        ))
+    });
+    format!(
+        "| Build | From | Platforms | To | Proof | Plan hash |\n| --- | --- | --- | --- | --- | --- |\n{}",
+        limited(rows)
+    )
 }
 
 fn sign(status: Status) -> &'static str {
@@ -69,7 +110,10 @@ fn facts(document: &Document) -> String {
     if let Some(version) = &document.version {
         parts.push(format!("version {}", code(&version.full)));
     }
-    parts.push(duration(document.seconds));
+    if document.status == Status::Failure {
+        // The other headlines say it.
+        parts.push(duration(document.seconds));
+    }
     if let Some(url) = job_url.as_deref().and_then(link) {
         parts.push(format!("[log]({url})"));
     }
@@ -117,7 +161,9 @@ fn skipped(document: &Document) -> String {
     let row = |kind: &str, id: &str, why: &str| format!("| {kind} {} | {} |\n", code(id), prose(why));
     let mut rows = Vec::new();
     for build in &document.builds {
-        rows.extend(build.why.iter().map(|why| row("build", &build.id, why)));
+        // Where nothing ran at all the headline says so; a reason for each build would only repeat it.
+        let why = build.why.iter().filter(|_| !nothing_ran(document) || document.failure.is_some());
+        rows.extend(why.map(|why| row("build", &build.id, why)));
         let out = build.targets.iter().filter(|target| !target.included);
         rows.extend(out.map(|target| row("target", &target.id, &target.why)));
     }
@@ -180,13 +226,6 @@ fn environment(document: &Document) -> String {
     if let Some(cache) = &document.cache {
         row("Cache", &cache.mode);
         cache.skipped.iter().take(10).for_each(|why| row("Cache left out", why));
-    }
-    for build in document.builds.iter().take(ROWS) {
-        if let Some(plan) = &build.plan {
-            row("Platforms", &plan.platforms.join(", "));
-            row("Plan hash", &plan.plan_hash);
-        }
-        row("Proof", build.verified.as_deref().unwrap_or_default());
     }
     row("StageFreight", &document.tool.version);
     format!("<details>\n<summary>Environment</summary>\n\n| | |\n| --- | --- |\n{rows}\n</details>\n")

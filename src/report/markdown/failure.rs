@@ -2,7 +2,7 @@
 
 use super::super::document::{Build, BuildError, BuildFailure, Document, Failure, Location, Problem};
 use super::super::escape::{code, fenced, prose};
-use super::super::headline::is_broken;
+use super::super::headline::{is_broken, tells};
 
 /// So many problems of one failure are shown.
 const PROBLEMS: usize = 30;
@@ -55,17 +55,17 @@ fn broken(build: &Build, told: Option<&Failure>) -> String {
     }
     if let Some(failure) = &build.build_failure {
         out.push_str(&title(build));
-        out.push_str(&build_failure(failure));
+        out.push_str(&build_failure(failure, told));
     }
     out
 }
 
 fn title(build: &Build) -> String {
-    let optional = if build.required { "" } else { " (it need not work)" };
+    let optional = if build.required { "" } else { " (optional)" };
     format!("#### Build {} failed{optional}\n\n", code(&build.id))
 }
 
-fn build_failure(failure: &BuildFailure) -> String {
+fn build_failure(failure: &BuildFailure, told: Option<&Failure>) -> String {
     let mut out = String::new();
     for error in &failure.errors {
         out.push_str(&error_line(error));
@@ -73,8 +73,11 @@ fn build_failure(failure: &BuildFailure) -> String {
     if !failure.errors.is_empty() {
         out.push('\n');
     }
-    let at = failure.dockerfile.as_ref().map(|at| format!("{}: ", place(at))).unwrap_or_default();
-    out.push_str(&format!("{at}{}\n\nThe end of its output:\n\n", prose(&failure.summary)));
+    if !told.is_some_and(|told| tells(told, failure)) {
+        let at = failure.dockerfile.as_ref().map(|at| format!("**{}** ", place(at))).unwrap_or_default();
+        out.push_str(&format!("{at}{}\n\n", prose(&failure.summary)));
+    }
+    out.push_str("The end of its output:\n\n");
     out.push_str(&fenced(failure.tail.iter().map(String::as_str)));
     out.push('\n');
     out
