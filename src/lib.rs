@@ -9,6 +9,7 @@ pub mod inputs;
 pub mod outcome;
 pub mod plan;
 pub mod problem;
+pub mod process;
 pub mod registry;
 pub mod report;
 pub mod request;
