@@ -2,6 +2,7 @@
 
 pub mod buildx;
 pub mod config;
+pub mod engine;
 pub mod environment;
 pub mod event;
 pub mod image;
@@ -13,6 +14,7 @@ pub mod process;
 pub mod registry;
 pub mod report;
 pub mod request;
+pub mod rundir;
 pub mod runner;
 pub mod secret;
 pub mod source;

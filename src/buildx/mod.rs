@@ -1,3 +1,4 @@
 //! The buildx command line: argv, progress, metadata, error surfacing.
 
+pub mod argv;
 pub mod event;
