@@ -1,6 +1,7 @@
 //! StageFreight Action: build, prove and publish container images from a CI job. Table of contents; see `ARCHITECTURE.md`.
 
 pub mod buildx;
+pub mod cache;
 pub mod config;
 pub mod engine;
 pub mod environment;
