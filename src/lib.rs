@@ -12,6 +12,7 @@ pub mod outcome;
 pub mod plan;
 pub mod problem;
 pub mod process;
+pub mod redact;
 pub mod registry;
 pub mod report;
 pub mod request;
