@@ -163,7 +163,11 @@ impl Engine {
     /// Removes a name of an image, without force. Absent is fine.
     pub async fn untag(&self, name: &str) {
         // Best effort: the name is ours and temporary.
-        let _ = tokio::time::timeout(PROBE, self.client.remove_image(name, None::<bollard::query_parameters::RemoveImageOptions>, None)).await;
+        let _ = tokio::time::timeout(
+            PROBE,
+            self.client.remove_image(name, None::<bollard::query_parameters::RemoveImageOptions>, None),
+        )
+        .await;
     }
 }
 

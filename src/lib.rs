@@ -1,5 +1,6 @@
 //! StageFreight Action: build, prove and publish container images from a CI job. Table of contents; see `ARCHITECTURE.md`.
 
+pub mod backend;
 pub mod buildx;
 pub mod cache;
 pub mod config;

@@ -64,7 +64,8 @@ pub async fn resolve(wanted: &BuilderPlan, vars: &Vars, wants_engine: bool) -> R
         match daemon(vars, wanted.backend.is_some()).await {
             Ok(Some(kind)) => {
                 // Loading is all an engine is for here, so its trouble matters only when the run wants to load.
-                let engine = if wants_engine { engine::connect(&engine::address(vars)).await.map_err(backend)? } else { None };
+                let engine =
+                    if wants_engine { engine::connect(&engine::address(vars)).await.map_err(backend)? } else { None };
                 return Ok(Backend { kind, engine, notes });
             }
             Ok(None) => {}
@@ -101,7 +102,8 @@ async fn daemon(vars: &Vars, forced: bool) -> Result<Option<Kind>, (ProbeError, 
         None => return Ok(None),
     };
     let told = |error: ProbeError| {
-        let problem = Problem::new(format!("the BuildKit daemon at {address} cannot be used: {error}")).hint(error.hint());
+        let problem =
+            Problem::new(format!("the BuildKit daemon at {address} cannot be used: {error}")).hint(error.hint());
         (error, problem)
     };
     let endpoint = Endpoint::parse(&address).map_err(told)?;
@@ -111,7 +113,11 @@ async fn daemon(vars: &Vars, forced: bool) -> Result<Option<Kind>, (ProbeError, 
 
 /// Address and certificates of the daemon: from `BUILDKIT_HOST` and `BUILDKIT_CERT_PATH`, else the conventional ones where
 /// the conventional certificates exist.
-fn daemon_settings(vars: &Vars, forced: bool, has_certs: impl Fn(&Path) -> bool) -> Option<(String, Option<ClientCerts>)> {
+fn daemon_settings(
+    vars: &Vars,
+    forced: bool,
+    has_certs: impl Fn(&Path) -> bool,
+) -> Option<(String, Option<ClientCerts>)> {
     let host = vars.get("BUILDKIT_HOST");
     let named = vars.get("BUILDKIT_CERT_PATH").map(PathBuf::from);
     let dir = match named {
@@ -122,7 +128,8 @@ fn daemon_settings(vars: &Vars, forced: bool, has_certs: impl Fn(&Path) -> bool)
     if host.is_none() && dir.is_none() && !forced {
         return None;
     }
-    let certs = dir.map(|dir| ClientCerts { ca: dir.join("ca.pem"), cert: dir.join("cert.pem"), key: dir.join("key.pem") });
+    let certs =
+        dir.map(|dir| ClientCerts { ca: dir.join("ca.pem"), cert: dir.join("cert.pem"), key: dir.join("key.pem") });
     let address = host.unwrap_or(DEFAULT_ENDPOINT).to_owned();
     let certs = if address.starts_with("unix://") { None } else { certs };
     Some((address, certs))

@@ -77,11 +77,15 @@ impl ProbeError {
             Self::TlsRequired => {
                 "put ca.pem, cert.pem and key.pem into a directory and set BUILDKIT_CERT_PATH to it; plain TCP is accepted only for this very machine"
             }
-            Self::OurCertificate(_) => "BUILDKIT_CERT_PATH must hold ca.pem, cert.pem and key.pem, readable by this user",
+            Self::OurCertificate(_) => {
+                "BUILDKIT_CERT_PATH must hold ca.pem, cert.pem and key.pem, readable by this user"
+            }
             Self::ServerCertificate(_) => {
                 "ca.pem must be the CA that signed the daemon's certificate, and the certificate must name the host in BUILDKIT_HOST"
             }
-            Self::ClientRefused(_) => "cert.pem must be a client certificate signed by the CA that the daemon was started with",
+            Self::ClientRefused(_) => {
+                "cert.pem must be a client certificate signed by the CA that the daemon was started with"
+            }
             Self::NotBuildkit(_) => "check the port in BUILDKIT_HOST, and whether the daemon expects TLS",
         }
     }
@@ -154,14 +158,16 @@ pub async fn probe(endpoint: &Endpoint, certs: Option<&ClientCerts>) -> Result<(
 
 async fn connect(host: &str, port: u16) -> Result<TcpStream, ProbeError> {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let addresses: Vec<_> = tokio::net::lookup_host((bare, port))
-        .await
-        .map_err(|_| ProbeError::UnknownHost(host.to_owned()))?
-        .collect();
+    let addresses: Vec<_> =
+        tokio::net::lookup_host((bare, port)).await.map_err(|_| ProbeError::UnknownHost(host.to_owned()))?.collect();
     TcpStream::connect(addresses.as_slice()).await.map_err(|e| ProbeError::Unreachable(e.to_string()))
 }
 
-async fn handshake(stream: TcpStream, host: &str, certs: &ClientCerts) -> Result<tokio_rustls::client::TlsStream<TcpStream>, ProbeError> {
+async fn handshake(
+    stream: TcpStream,
+    host: &str,
+    certs: &ClientCerts,
+) -> Result<tokio_rustls::client::TlsStream<TcpStream>, ProbeError> {
     let config = tls_config(certs)?;
     let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
     let name = ServerName::try_from(bare).map_err(|_| ProbeError::UnknownHost(host.to_owned()))?;
@@ -214,15 +220,24 @@ fn tls_error(error: &std::io::Error) -> ProbeError {
     use rustls::{AlertDescription as Alert, Error};
     let Some(tls) = error.get_ref().and_then(|e| e.downcast_ref::<Error>()) else {
         return match error.kind() {
-            std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::ConnectionReset => ProbeError::NotBuildkit(" that speaks TLS"),
+            std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::ConnectionReset => {
+                ProbeError::NotBuildkit(" that speaks TLS")
+            }
             _ => ProbeError::Unreachable(error.to_string()),
         };
     };
     match tls {
         Error::InvalidCertificate(why) => ProbeError::ServerCertificate(format!("{why:?}").chars().take(200).collect()),
         Error::AlertReceived(
-            alert @ (Alert::CertificateRequired | Alert::BadCertificate | Alert::UnknownCA | Alert::CertificateUnknown
-            | Alert::CertificateExpired | Alert::CertificateRevoked | Alert::AccessDenied | Alert::UnsupportedCertificate | Alert::DecryptError),
+            alert @ (Alert::CertificateRequired
+            | Alert::BadCertificate
+            | Alert::UnknownCA
+            | Alert::CertificateUnknown
+            | Alert::CertificateExpired
+            | Alert::CertificateRevoked
+            | Alert::AccessDenied
+            | Alert::UnsupportedCertificate
+            | Alert::DecryptError),
         ) => ProbeError::ClientRefused(format!("{alert:?}")),
         Error::InvalidMessage(_) => ProbeError::NotBuildkit(" that speaks TLS"),
         other => ProbeError::ServerCertificate(other.to_string()),
@@ -238,7 +253,9 @@ mod tests {
         assert_eq!(Endpoint::parse("tcp://buildkitd:1234"), Ok(Endpoint::Tcp { host: "buildkitd".into(), port: 1234 }));
         assert_eq!(Endpoint::parse("unix:///run/b.sock").unwrap().url(), "unix:///run/b.sock");
         assert_eq!(Endpoint::parse("tcp://[::1]:1234").unwrap().url(), "tcp://[::1]:1234");
-        for bad in ["", "buildkitd:1234", "tcp://host", "tcp://u:p@host:1", "http://host:1", "unix://relative", "tcp://h:1/x"] {
+        for bad in
+            ["", "buildkitd:1234", "tcp://host", "tcp://u:p@host:1", "http://host:1", "unix://relative", "tcp://h:1/x"]
+        {
             assert!(matches!(Endpoint::parse(bad), Err(ProbeError::BadAddress(_))), "{bad}");
         }
     }
