@@ -1,9 +1,12 @@
 //! StageFreight Action: build, prove and publish container images from a CI job. Table of contents; see `ARCHITECTURE.md`.
 
+pub mod access;
 pub mod backend;
 pub mod buildx;
 pub mod cache;
+pub mod cli;
 pub mod config;
+pub mod crucible;
 pub mod engine;
 pub mod environment;
 pub mod event;

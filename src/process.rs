@@ -66,6 +66,8 @@ pub enum ProcessError {
         status: ExitStatus,
         /// Last lines of standard error.
         tail: String,
+        /// What it printed before.
+        stdout: Vec<u8>,
     },
     /// It took too long and was ended.
     #[error("{command} gave no answer within {} s", .limit.as_secs())]
@@ -143,7 +145,8 @@ pub async fn capture(
     if captured.status.success() {
         return Ok(captured);
     }
-    Err(ProcessError::Failed { command: spec.display(), status: captured.status, tail: tail(&captured.stderr) })
+    let tail = tail(&captured.stderr);
+    Err(ProcessError::Failed { command: spec.display(), status: captured.status, tail, stdout: captured.stdout })
 }
 
 async fn run(spec: &Spec, input: &[u8], limit: Duration, cancel: &CancellationToken) -> Result<Captured, ProcessError> {
