@@ -2,8 +2,10 @@
 
 pub mod buildx;
 pub mod config;
+pub mod credentials;
 pub mod environment;
 pub mod event;
+pub mod http;
 pub mod image;
 pub mod inputs;
 pub mod outcome;
