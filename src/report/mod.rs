@@ -1,1 +1,10 @@
-//! What people and machines read of a run.
+//! What people and machines read of a run, all of it drawn from one value: the result document.
+//!
+//! Pure functions make the texts; [`terminal`] draws while the run goes on; [`write()`] puts files down. Nothing here
+//! decides what happened, and every text that came from outside is escaped for the place it is put in.
+
+pub mod document;
+#[cfg(test)]
+pub(crate) mod fixtures;
+
+pub use document::{Document, exit_code, result_schema};
