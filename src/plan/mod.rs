@@ -1,5 +1,6 @@
 //! `Request` in, `Plan` out. Pure: no file, no clock, no network.
 
+pub mod dockerfile;
 pub mod model;
 
 pub use model::*;
