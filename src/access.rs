@@ -46,12 +46,15 @@ pub struct Access {
 pub fn secrets(request: &Request) -> (Vec<Login>, Vec<Secret>) {
     let config = &request.config;
     let prefixes = config.targets.iter().filter_map(|t| t.credentials.as_deref());
-    let prefixes: BTreeSet<_> = prefixes.chain(config.registries.values().filter_map(|r| r.credentials.as_deref())).collect();
-    let mut logins: Vec<_> = prefixes.iter().filter_map(|p| Some(credentials::from_prefix(&request.vars, p, "").ok()?.login)).collect();
+    let prefixes: BTreeSet<_> =
+        prefixes.chain(config.registries.values().filter_map(|r| r.credentials.as_deref())).collect();
+    let mut logins: Vec<_> =
+        prefixes.iter().filter_map(|p| Some(credentials::from_prefix(&request.vars, p, "").ok()?.login)).collect();
     logins.extend(forge_login(&request.context));
     let mut secrets: Vec<_> = request.inputs.secrets.iter().map(secret_value).collect();
     let named = prefixes.iter().flat_map(|p| ["TOKEN", "PASS", "PASSWORD"].map(|suffix| format!("{p}_{suffix}")));
-    let from_inputs = request.inputs.secret_envs.iter().filter_map(|spec| spec.split_once('=')).map(|(_, name)| name.to_owned());
+    let from_inputs =
+        request.inputs.secret_envs.iter().filter_map(|spec| spec.split_once('=')).map(|(_, name)| name.to_owned());
     let usual = runner::SECRET_VARIABLES.iter().map(|name| (*name).to_owned());
     secrets.extend(named.chain(from_inputs).chain(usual).filter_map(|name| request.vars.get(&name).map(Secret::new)));
     (logins, secrets)
@@ -133,14 +136,19 @@ impl Access {
     pub fn write(&self, run: &RunDir) -> Result<(), Failure> {
         let logins: Vec<_> = self.hosts.values().cloned().collect();
         let mut config = credentials::private_config(self.users.as_ref().map(DockerConfig::value), &logins);
-        let pairs = [("httpProxy", &self.proxy.http), ("httpsProxy", &self.proxy.https), ("noProxy", &self.proxy.no_proxy)];
-        let proxies: serde_json::Map<_, _> = pairs.into_iter().filter_map(|(k, v)| Some((k.to_owned(), json!(v.as_ref()?)))).collect();
+        let pairs =
+            [("httpProxy", &self.proxy.http), ("httpsProxy", &self.proxy.https), ("noProxy", &self.proxy.no_proxy)];
+        let proxies: serde_json::Map<_, _> =
+            pairs.into_iter().filter_map(|(k, v)| Some((k.to_owned(), json!(v.as_ref()?)))).collect();
         if !proxies.is_empty() {
             config["proxies"] = json!({ "default": proxies });
         }
         credentials::write_private(&run.docker(), &config).map_err(|e| {
             let what = format!("the run's private docker configuration cannot be written: {e}");
-            Failure::new(FailureKind::Credentials, Problem::new(what).hint("check the space left and the permissions of the runner's temporary directory"))
+            Failure::new(
+                FailureKind::Credentials,
+                Problem::new(what).hint("check the space left and the permissions of the runner's temporary directory"),
+            )
         })
     }
 }
@@ -162,7 +170,10 @@ pub fn hosts(plan: &Plan) -> BTreeSet<String> {
 fn base_hosts(plan: &Plan) -> BTreeSet<String> {
     let images = plan.steps.iter().flat_map(|step| &step.base_images);
     let names = images.map(|image| image.split('@').next().unwrap_or(image));
-    names.filter_map(|name| crate::image::reference::parse_tagged(name).ok()).map(|(r, _): (Repository, _)| r.host().to_owned()).collect()
+    names
+        .filter_map(|name| crate::image::reference::parse_tagged(name).ok())
+        .map(|(r, _): (Repository, _)| r.host().to_owned())
+        .collect()
 }
 
 fn forge_login(context: &CiContext) -> Option<Login> {
@@ -235,7 +246,9 @@ impl Finder<'_> {
     async fn ask_helper(&mut self, host: &str, program: &str, key: &str) -> Option<Login> {
         let vars: &Vars = &self.request.vars;
         let Some(path) = process::find(program, vars, &[]) else {
-            self.notes.push(Problem::new(format!("docker's configuration names {program} for {host}, and it is not on PATH")));
+            self.notes.push(Problem::new(format!(
+                "docker's configuration names {program} for {host}, and it is not on PATH"
+            )));
             return None;
         };
         let env = vars.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();

@@ -5,8 +5,8 @@
 
 use crate::image::Digest;
 use crate::image::layout::Layout;
-use crate::problem::{Failure, FailureKind, Problem};
 use crate::plan::{BuildMode, Step};
+use crate::problem::{Failure, FailureKind, Problem};
 
 /// An image as built, published nowhere under any name.
 #[derive(Debug, Clone)]
@@ -62,11 +62,13 @@ impl Verified {
 /// # Errors
 /// Names every build that asks for `crucible`.
 pub fn admit(steps: &[Step]) -> Result<(), Failure> {
-    let asking: Vec<_> = steps.iter().filter(|step| step.build_mode == BuildMode::Crucible).map(|step| step.id.as_str()).collect();
+    let asking: Vec<_> =
+        steps.iter().filter(|step| step.build_mode == BuildMode::Crucible).map(|step| step.id.as_str()).collect();
     if asking.is_empty() {
         return Ok(());
     }
-    let what = format!("build_mode: crucible is asked for ({}), and this version cannot prove images yet", asking.join(", "));
+    let what =
+        format!("build_mode: crucible is asked for ({}), and this version cannot prove images yet", asking.join(", "));
     let hint = "remove build_mode (or the build-mode input) to publish without proof; nothing was built or published";
     Err(Failure::new(FailureKind::Verification, Problem::new(what).hint(hint)))
 }

@@ -2,13 +2,14 @@
 
 pub mod access;
 pub mod backend;
+pub mod build;
 pub mod buildx;
 pub mod cache;
 pub mod cli;
 pub mod config;
+pub mod credentials;
 pub mod crucible;
 pub mod engine;
-pub mod credentials;
 pub mod environment;
 pub mod event;
 pub mod http;

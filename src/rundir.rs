@@ -48,7 +48,13 @@ impl RunDir {
         self.dir.path().join("metadata").join(format!("{build}.json"))
     }
 
-    /// A directory for what is being moved.
+    /// Lower-case letters and digits nobody else has: for names outside this directory.
+    pub fn nonce(&self) -> String {
+        let name = self.dir.path().file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+        name.chars().skip(PREFIX.len()).filter(char::is_ascii_alphanumeric).collect()
+    }
+
+    /// A path for what is being moved; nothing is there yet.
     pub fn scratch(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }

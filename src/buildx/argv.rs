@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::progress::Format;
 use crate::image::Repository;
 use crate::plan::Step;
 
@@ -10,6 +11,8 @@ use crate::plan::Step;
 pub struct Invocation<'a> {
     /// Builder to use.
     pub builder: &'a str,
+    /// How progress is printed.
+    pub format: Format,
     /// Root that relative paths are relative to; absolute.
     pub root: &'a Path,
     /// Where BuildKit's metadata goes; absolute.
@@ -87,7 +90,7 @@ fn digest_options(rewrite_timestamp: bool) -> Vec<String> {
 pub fn build(step: &Step, run: &Invocation<'_>) -> Vec<String> {
     let mut argv = Argv(vec!["build".to_owned()]);
     argv.pair("--builder", run.builder);
-    argv.pair("--progress", "rawjson");
+    argv.pair("--progress", run.format.flag());
     argv.pair("--metadata-file", &run.metadata.display().to_string());
     argv.pair("--file", &local_or_url(run.root, &step.dockerfile));
     if let Some(target) = &step.target {
