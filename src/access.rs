@@ -15,11 +15,12 @@ use crate::buildx::tool::docker_config;
 use crate::config::model::{Network, RegistrySettings};
 use crate::credentials::{self, DockerConfig, Login, Lookup};
 use crate::environment::Vars;
-use crate::http::{Clients, HttpSettings, ProxySettings, Trust};
+use crate::http::{Clients, HttpSettings, ProxySettings};
 use crate::image::Repository;
 use crate::plan::{Output, Plan, TargetPlan};
 use crate::problem::{Failure, FailureKind, Problem};
 use crate::process::{self, Spec};
+use crate::registry::{HostSettings, Registry};
 use crate::request::Request;
 use crate::rundir::RunDir;
 use crate::runner::{self, CiContext};
@@ -56,7 +57,12 @@ pub fn secrets(request: &Request) -> (Vec<Login>, Vec<Secret>) {
     let from_inputs =
         request.inputs.secret_envs.iter().filter_map(|spec| spec.split_once('=')).map(|(_, name)| name.to_owned());
     let usual = runner::SECRET_VARIABLES.iter().map(|name| (*name).to_owned());
-    secrets.extend(named.chain(from_inputs).chain(usual).filter_map(|name| request.vars.get(&name).map(Secret::new)));
+    secrets.extend(
+        named
+            .chain(from_inputs)
+            .chain(usual)
+            .filter_map(|name| request.vars.get(&name).map(|value| Secret::new(value))),
+    );
     (logins, secrets)
 }
 
@@ -117,10 +123,19 @@ impl Access {
         }
     }
 
-    /// How far a host is trusted, and whether it speaks plain http.
-    pub fn trust(&self, host: &str) -> (Trust, bool) {
-        let Some((settings, ca)) = self.registries.get(host) else { return (Trust::default(), false) };
-        (Trust { insecure: settings.insecure, ca_pem: ca.clone(), ..Trust::default() }, settings.http)
+    /// The registry of a target, seen with the target's login.
+    ///
+    /// # Errors
+    /// When its name or settings are unusable.
+    pub fn registry(&self, target: &TargetPlan) -> Result<Registry, Problem> {
+        let host = target.repository.host();
+        let settings = self.registries.get(host).map(|(settings, ca)| HostSettings {
+            http: settings.http,
+            insecure: settings.insecure,
+            ca_pem: ca.clone(),
+        });
+        let login = self.login(target).cloned();
+        Registry::new(host, login, &settings.unwrap_or_default(), Arc::clone(&self.clients)).map_err(|e| e.problem())
     }
 
     /// The builder must be told to reach this host without verified TLS.

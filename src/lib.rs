@@ -19,6 +19,7 @@ pub mod outcome;
 pub mod plan;
 pub mod problem;
 pub mod process;
+pub mod publish;
 pub mod redact;
 pub mod registry;
 pub mod report;
