@@ -1,7 +1,13 @@
 //! `Request` in, `Plan` out. Pure: no file, no clock, no network.
 
 pub mod dockerfile;
+mod hash;
 pub mod model;
+mod nearest;
+mod paths;
+mod provider;
+pub mod spec;
+mod version;
 
 pub use model::*;
 
