@@ -3,7 +3,6 @@
 pub mod dockerfile;
 mod hash;
 pub mod model;
-mod nearest;
 mod paths;
 mod provider;
 pub mod spec;

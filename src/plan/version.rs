@@ -1,63 +1,36 @@
 //! The version of what is built, as the run's tag and git tell it.
 
-use std::collections::BTreeMap;
-
 use semver::Version as Semver;
 
 use super::Version;
 use crate::source::GitTag;
 
-/// Versions of a checkout: the main one and one for each scope (`cli` of `cli-v1.2.3`).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Versions {
-    pub(crate) main: Version,
-    pub(crate) scoped: BTreeMap<String, Version>,
-}
-
-/// Finds the versions.
+/// Finds the version.
 ///
 /// The run's own tag decides if it is semver (a leading `v` is optional); else the nearest semver tag: on it, its version
-/// is a release; past it, `-dev+<sha7>` is added; without any, it is `0.0.0-dev+<sha7>`. Where a repository has only scoped
-/// tags, a run for one of them has that scope's version.
-pub(crate) fn versions(run_tag: Option<&str>, tags: &[GitTag], commit: Option<&str>) -> Versions {
-    let mut scoped = BTreeMap::new();
-    for scope in run_tag.into_iter().chain(tags.iter().map(|t| t.name.as_str())).filter_map(scope_of) {
-        if !scoped.contains_key(scope)
-            && let Some(version) = find(run_tag, tags, commit, Some(scope))
-        {
-            scoped.insert(scope.to_owned(), version);
-        }
-    }
-    let main = find(run_tag, tags, commit, None)
-        .or_else(|| scoped.get(scope_of(run_tag?)?).cloned())
-        .unwrap_or_else(|| dev(&Semver::new(0, 0, 0), commit));
-    Versions { main, scoped }
+/// is a release; past it, `-dev+<sha7>` follows its base; without any, it is `0.0.0-dev+<sha7>`. Tags of a scope
+/// (`cli-v1.2.3`) are not the version, except where a repository has no others and the run is for one of them.
+pub(crate) fn version(run_tag: Option<&str>, tags: &[GitTag], commit: Option<&str>) -> Version {
+    find(run_tag, tags, commit)
+        .or_else(|| run_tag.and_then(scoped).as_ref().map(release))
+        .unwrap_or_else(|| dev(&Semver::new(0, 0, 0), commit))
 }
 
-fn find(run_tag: Option<&str>, tags: &[GitTag], commit: Option<&str>, scope: Option<&str>) -> Option<Version> {
-    if let Some(exact) = run_tag.and_then(|tag| parse(tag, scope)) {
+fn find(run_tag: Option<&str>, tags: &[GitTag], commit: Option<&str>) -> Option<Version> {
+    if let Some(exact) = run_tag.and_then(parse) {
         return Some(release(&exact));
     }
-    let (nearest, distance) = tags.iter().find_map(|tag| Some((parse(&tag.name, scope)?, tag.distance)))?;
+    let (nearest, distance) = tags.iter().find_map(|tag| Some((parse(&tag.name)?, tag.distance)))?;
     Some(if distance == 0 { release(&nearest) } else { dev(&nearest, commit) })
 }
 
-fn parse(tag: &str, scope: Option<&str>) -> Option<Semver> {
-    let tag = match scope {
-        Some(scope) => tag.strip_prefix(scope)?.strip_prefix('-')?,
-        None => tag,
-    };
+fn parse(tag: &str) -> Option<Semver> {
     Semver::parse(tag.strip_prefix('v').unwrap_or(tag)).ok()
 }
 
-/// `cli` of `cli-v1.2.3`; nothing where the tag is a version itself.
-fn scope_of(tag: &str) -> Option<&str> {
-    if parse(tag, None).is_some() {
-        return None;
-    }
-    tag.match_indices("-v")
-        .map(|(at, _)| &tag[..at])
-        .find(|scope| !scope.is_empty() && parse(tag, Some(scope)).is_some())
+/// The version in `cli-v1.2.3`.
+fn scoped(tag: &str) -> Option<Semver> {
+    tag.match_indices("-v").filter(|(at, _)| *at > 0).find_map(|(at, _)| parse(&tag[at + 1..]))
 }
 
 fn release(version: &Semver) -> Version {
@@ -65,10 +38,9 @@ fn release(version: &Semver) -> Version {
 }
 
 fn dev(version: &Semver, commit: Option<&str>) -> Version {
-    let pre = if version.pre.is_empty() { "dev".to_owned() } else { format!("{}-dev", version.pre) };
     let base = parts(version);
     let sha = commit.and_then(|sha| sha.get(..7)).map(|sha| format!("+{sha}")).unwrap_or_default();
-    Version { full: format!("{}-{pre}{sha}", base.base), prerelease: pre, release: false, ..base }
+    Version { full: format!("{}-dev{sha}", base.base), prerelease: "dev".to_owned(), release: false, ..base }
 }
 
 fn parts(version: &Semver) -> Version {
@@ -100,7 +72,7 @@ mod tests {
     #[case::run_tag_is_no_version(Some("latest"), &[("latest", 0), ("v1.0.0", 3)], "1.0.0-dev+abc1234", false)]
     #[case::on_a_tag(None, &[("v1.2.3", 0)], "1.2.3", true)]
     #[case::past_a_tag(None, &[("v1.2.3", 2)], "1.2.3-dev+abc1234", false)]
-    #[case::past_a_prerelease(None, &[("v1.2.3-rc.1", 2)], "1.2.3-rc.1-dev+abc1234", false)]
+    #[case::past_a_prerelease(None, &[("v1.2.3-rc.1", 2)], "1.2.3-dev+abc1234", false)]
     #[case::nearest_version(None, &[("nightly", 0), ("v1", 1), ("v1.2", 1), ("v1.1.0", 2), ("v3.0.0", 9)], "1.1.0-dev+abc1234", false)]
     #[case::no_tag(None, &[], "0.0.0-dev+abc1234", false)]
     #[case::scopes_are_not_the_version(None, &[("cli-v2.0.0", 0), ("v1.0.0", 5)], "1.0.0-dev+abc1234", false)]
@@ -113,25 +85,17 @@ mod tests {
         #[case] full: &str,
         #[case] release: bool,
     ) {
-        let version = versions(run_tag, &tags(list), Some(SHA)).main;
-        assert_eq!((version.full.as_str(), version.release), (full, release));
+        let found = version(run_tag, &tags(list), Some(SHA));
+        assert_eq!((found.full.as_str(), found.release), (full, release));
     }
 
     #[test]
     fn a_version_has_parts() {
-        let version = versions(Some("v1.22.333-rc.1"), &[], Some(SHA)).main;
-        let Version { base, major, minor, patch, prerelease, .. } = version;
+        let found = version(Some("v1.22.333-rc.1"), &[], Some(SHA));
+        let Version { base, major, minor, patch, prerelease, .. } = found;
         assert_eq!([base, major, minor, patch, prerelease], ["1.22.333", "1", "22", "333", "rc.1"]);
-        assert_eq!(versions(None, &[], None).main.full, "0.0.0-dev", "nothing is made up without a commit");
-        assert_eq!(versions(None, &[], Some("abc")).main.full, "0.0.0-dev");
-        assert_eq!(versions(None, &tags(&[("v2.0.0", 1)]), Some(SHA)).main.prerelease, "dev");
-    }
-
-    #[test]
-    fn scopes_have_their_own_versions() {
-        let list = tags(&[("cli-v2.1.0", 0), ("api-gateway-v0.3.0", 4), ("cli-v2.0.0", 7), ("v1.0.0-v2.0.0", 0)]);
-        let scoped = versions(None, &list, Some(SHA)).scoped;
-        let full: Vec<_> = scoped.iter().map(|(scope, v)| (scope.as_str(), v.full.as_str())).collect();
-        assert_eq!(full, [("api-gateway", "0.3.0-dev+abc1234"), ("cli", "2.1.0")]);
+        assert_eq!(version(None, &[], None).full, "0.0.0-dev", "nothing is made up without a commit");
+        assert_eq!(version(None, &[], Some("abc")).full, "0.0.0-dev");
+        assert_eq!(version(None, &tags(&[("v2.0.0", 1)]), Some(SHA)).prerelease, "dev");
     }
 }
