@@ -1,7 +1,12 @@
 //! `Request` in, `Plan` out. Pure: no file, no clock, no network.
 
 pub mod dockerfile;
+mod hash;
 pub mod model;
+mod paths;
+mod provider;
+pub mod spec;
+mod version;
 
 pub use model::*;
 
