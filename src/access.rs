@@ -20,7 +20,7 @@ use crate::image::Repository;
 use crate::plan::{Output, Plan, TargetPlan};
 use crate::problem::{Failure, FailureKind, Problem};
 use crate::process::{self, Spec};
-use crate::registry::{HostSettings, Registry};
+use crate::registry::{HostSettings, Registry, RegistryError};
 use crate::request::Request;
 use crate::rundir::RunDir;
 use crate::runner::{self, CiContext};
@@ -28,6 +28,8 @@ use crate::secret::Secret;
 
 /// How long a credential helper may take.
 const HELPER: Duration = Duration::from_secs(30);
+/// How long trying logins may hold up a run.
+const CHECK: Duration = Duration::from_secs(10);
 
 /// Logins and network settings of a run.
 #[derive(Debug)]
@@ -136,6 +138,37 @@ impl Access {
         });
         let login = self.login(target).cloned();
         Registry::new(host, login, &settings.unwrap_or_default(), Arc::clone(&self.clients)).map_err(|e| e.problem())
+    }
+
+    /// Proxies, from the configuration or the environment.
+    pub fn proxy(&self) -> &ProxySettings {
+        &self.proxy
+    }
+
+    /// Tries every configured login, all at once: a wrong one is told before a build is waited for. A registry that cannot be
+    /// asked is not a wrong login; the build will tell.
+    ///
+    /// # Errors
+    /// Every login that is refused.
+    pub async fn check(&self, plan: &Plan, cancel: &CancellationToken) -> Result<(), Failure> {
+        let mut seen = BTreeSet::new();
+        let targets =
+            published(plan).filter(|t| self.login(t).is_some_and(|l| seen.insert((l.host.clone(), l.source.clone()))));
+        let checks =
+            targets.filter_map(|t| self.registry(t).ok()).map(|registry| async move { registry.check_login().await });
+        let work = futures::future::join_all(checks);
+        let results = tokio::select! {
+            results = work => results,
+            () = cancel.cancelled() => return Ok(()),
+            () = tokio::time::sleep(CHECK) => return Ok(()),
+        };
+        let refused: Vec<_> = results
+            .into_iter()
+            .filter_map(Result::err)
+            .filter(RegistryError::is_refusal)
+            .map(|e| e.problem())
+            .collect();
+        if refused.is_empty() { Ok(()) } else { Err(Failure::many(FailureKind::Credentials, refused)) }
     }
 
     /// The builder must be told to reach this host without verified TLS.

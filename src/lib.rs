@@ -16,6 +16,7 @@ pub mod http;
 pub mod image;
 pub mod inputs;
 pub mod outcome;
+pub mod pipeline;
 pub mod plan;
 pub mod problem;
 pub mod process;
