@@ -110,7 +110,9 @@ impl HttpError {
         Problem::new(self.to_string()).hint(match self {
             Self::Ca => "Give a file with one or more `-----BEGIN CERTIFICATE-----` blocks.",
             Self::Proxy(_) => "Write it as http://host:port, with user:password@ before the host if it needs a login.",
-            Self::Tls(_) => "Install the system's CA certificates (Debian: ca-certificates), or configure `network.ca`.",
+            Self::Tls(_) => {
+                "Install the system's CA certificates (Debian: ca-certificates), or configure `network.ca`."
+            }
         })
     }
 }

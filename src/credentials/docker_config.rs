@@ -49,8 +49,11 @@ impl DockerConfig {
             Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => {
-                return Err(Problem::new(format!("the docker configuration {} cannot be read: {error}", path.display()))
-                    .hint("Let this user read it, or point DOCKER_CONFIG elsewhere."));
+                return Err(Problem::new(format!(
+                    "the docker configuration {} cannot be read: {error}",
+                    path.display()
+                ))
+                .hint("Let this user read it, or point DOCKER_CONFIG elsewhere."));
             }
         };
         let mut text = String::new();
@@ -135,8 +138,10 @@ impl DockerConfig {
             let decoded = STANDARD.decode(auth.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
             return match decoded.as_deref().and_then(|pair| pair.split_once(':')) {
                 Some((user, secret)) if !user.is_empty() => Ok(login(user, secret.trim_matches('\0'))),
-                _ => Err(Problem::new(format!("the `auth` of {host} in {} is not base64 of user:password", self.source))
-                    .hint("Log in again with `docker login`.")),
+                _ => {
+                    Err(Problem::new(format!("the `auth` of {host} in {} is not base64 of user:password", self.source))
+                        .hint("Log in again with `docker login`."))
+                }
             };
         }
         match (field("username"), field("password")) {

@@ -61,9 +61,7 @@ fn a_docker_config_gives_its_login(#[case] config: serde_json::Value, #[case] us
 /// A host that differs by its port alone is another registry: it gets the store for all, if there is one.
 fn lookup_elsewhere(config: &DockerConfig) -> Lookup {
     match config.value().get("credsStore") {
-        Some(_) => {
-            Lookup::Helper { program: "docker-credential-desktop".into(), key: "r.example.com:5000".into() }
-        }
+        Some(_) => Lookup::Helper { program: "docker-credential-desktop".into(), key: "r.example.com:5000".into() },
         None => Lookup::None,
     }
 }
@@ -149,7 +147,8 @@ fn our_logins_lie_on_top_of_what_was_there() {
 #[test]
 fn without_helpers_there_are_none() {
     let config = private_config(None, &[login("localhost:5002", "u", "p:w"), login("acr.example.com", "<token>", "t")]);
-    let expected = json!({"auths": {"localhost:5002": {"auth": "dTpwOnc="}, "acr.example.com": {"identitytoken": "t"}}});
+    let expected =
+        json!({"auths": {"localhost:5002": {"auth": "dTpwOnc="}, "acr.example.com": {"identitytoken": "t"}}});
     assert_eq!(config, expected);
     // What is written is read back as the same logins.
     let read = DockerConfig::parse(&config.to_string(), "test").unwrap();
