@@ -249,6 +249,8 @@ pub struct BuilderPlan {
     pub existing: Option<String>,
     /// `docker-container` or `docker`; only where the backend is docker.
     pub driver: String,
+    /// Image of the BuildKit container; `None` is buildx's own.
+    pub image: Option<String>,
 }
 
 /// A forced backend.
