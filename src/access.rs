@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::buildx::tool::docker_config;
 use crate::config::model::{Network, RegistrySettings};
 use crate::credentials::{self, DockerConfig, Login, Lookup};
-use crate::environment::Vars;
+use crate::environment::{Environment, Vars};
 use crate::http::{Clients, HttpSettings, ProxySettings};
 use crate::image::Repository;
 use crate::plan::{Output, Plan, TargetPlan};
@@ -66,6 +66,12 @@ pub fn secrets(request: &Request) -> (Vec<Login>, Vec<Secret>) {
             .filter_map(|name| request.vars.get(&name).map(|value| Secret::new(value))),
     );
     (logins, secrets)
+}
+
+/// The secrets a runner hands out by itself: for the redactor, when there is no request.
+pub fn known_secrets(env: &Environment, context: &CiContext) -> (Vec<Login>, Vec<Secret>) {
+    let values = runner::SECRET_VARIABLES.iter().filter_map(|name| env.vars.get(name));
+    (forge_login(context).into_iter().collect(), values.map(|value| Secret::new(value)).collect())
 }
 
 /// The value of an `id=value` secret input.

@@ -25,6 +25,7 @@ pub mod redact;
 pub mod registry;
 pub mod report;
 pub mod request;
+pub mod run;
 pub mod rundir;
 pub mod runner;
 pub mod secret;

@@ -13,7 +13,7 @@ pub(super) const MAX_ERROR_BODY: usize = 8 << 10;
 
 /// Something asked of a registry did not happen.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{} {}/{}: {fault}", attempt.doing, attempt.registry, attempt.repository)]
+#[error("{} {}: {fault}", attempt.doing, attempt.place())]
 pub struct RegistryError {
     /// What was attempted.
     pub attempt: Box<Attempt>,
@@ -105,10 +105,23 @@ pub enum Fault {
     Local(String),
 }
 
+impl Attempt {
+    /// Registry, and repository where there is one.
+    fn place(&self) -> String {
+        let Self { registry, repository, .. } = self;
+        if repository.is_empty() { registry.clone() } else { format!("{registry}/{repository}") }
+    }
+}
+
 impl RegistryError {
     /// Trying again soon may help.
     pub fn is_transient(&self) -> bool {
         self.fault.is_transient()
+    }
+
+    /// The registry answered, and does not want this login.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self.fault, Fault::Unauthorized(_) | Fault::Denied(_))
     }
 
     /// One sentence and its cure.
