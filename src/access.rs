@@ -14,12 +14,13 @@ use tokio_util::sync::CancellationToken;
 use crate::buildx::tool::docker_config;
 use crate::config::model::{Network, RegistrySettings};
 use crate::credentials::{self, DockerConfig, Login, Lookup};
-use crate::environment::Vars;
-use crate::http::{Clients, HttpSettings, ProxySettings, Trust};
+use crate::environment::{Environment, Vars};
+use crate::http::{Clients, HttpSettings, ProxySettings};
 use crate::image::Repository;
 use crate::plan::{Output, Plan, TargetPlan};
 use crate::problem::{Failure, FailureKind, Problem};
 use crate::process::{self, Spec};
+use crate::registry::{HostSettings, Registry, RegistryError};
 use crate::request::Request;
 use crate::rundir::RunDir;
 use crate::runner::{self, CiContext};
@@ -27,6 +28,8 @@ use crate::secret::Secret;
 
 /// How long a credential helper may take.
 const HELPER: Duration = Duration::from_secs(30);
+/// How long trying logins may hold up a run.
+const CHECK: Duration = Duration::from_secs(10);
 
 /// Logins and network settings of a run.
 #[derive(Debug)]
@@ -56,8 +59,19 @@ pub fn secrets(request: &Request) -> (Vec<Login>, Vec<Secret>) {
     let from_inputs =
         request.inputs.secret_envs.iter().filter_map(|spec| spec.split_once('=')).map(|(_, name)| name.to_owned());
     let usual = runner::SECRET_VARIABLES.iter().map(|name| (*name).to_owned());
-    secrets.extend(named.chain(from_inputs).chain(usual).filter_map(|name| request.vars.get(&name).map(Secret::new)));
+    secrets.extend(
+        named
+            .chain(from_inputs)
+            .chain(usual)
+            .filter_map(|name| request.vars.get(&name).map(|value| Secret::new(value))),
+    );
     (logins, secrets)
+}
+
+/// The secrets a runner hands out by itself: for the redactor, when there is no request.
+pub fn known_secrets(env: &Environment, context: &CiContext) -> (Vec<Login>, Vec<Secret>) {
+    let values = runner::SECRET_VARIABLES.iter().filter_map(|name| env.vars.get(name));
+    (forge_login(context).into_iter().collect(), values.map(|value| Secret::new(value)).collect())
 }
 
 /// The value of an `id=value` secret input.
@@ -117,10 +131,50 @@ impl Access {
         }
     }
 
-    /// How far a host is trusted, and whether it speaks plain http.
-    pub fn trust(&self, host: &str) -> (Trust, bool) {
-        let Some((settings, ca)) = self.registries.get(host) else { return (Trust::default(), false) };
-        (Trust { insecure: settings.insecure, ca_pem: ca.clone(), ..Trust::default() }, settings.http)
+    /// The registry of a target, seen with the target's login.
+    ///
+    /// # Errors
+    /// When its name or settings are unusable.
+    pub fn registry(&self, target: &TargetPlan) -> Result<Registry, Problem> {
+        let host = target.repository.host();
+        let settings = self.registries.get(host).map(|(settings, ca)| HostSettings {
+            http: settings.http,
+            insecure: settings.insecure,
+            ca_pem: ca.clone(),
+        });
+        let login = self.login(target).cloned();
+        Registry::new(host, login, &settings.unwrap_or_default(), Arc::clone(&self.clients)).map_err(|e| e.problem())
+    }
+
+    /// Proxies, from the configuration or the environment.
+    pub fn proxy(&self) -> &ProxySettings {
+        &self.proxy
+    }
+
+    /// Tries every configured login, all at once: a wrong one is told before a build is waited for. A registry that cannot be
+    /// asked is not a wrong login; the build will tell.
+    ///
+    /// # Errors
+    /// Every login that is refused.
+    pub async fn check(&self, plan: &Plan, cancel: &CancellationToken) -> Result<(), Failure> {
+        let mut seen = BTreeSet::new();
+        let targets =
+            published(plan).filter(|t| self.login(t).is_some_and(|l| seen.insert((l.host.clone(), l.source.clone()))));
+        let checks =
+            targets.filter_map(|t| self.registry(t).ok()).map(|registry| async move { registry.check_login().await });
+        let work = futures::future::join_all(checks);
+        let results = tokio::select! {
+            results = work => results,
+            () = cancel.cancelled() => return Ok(()),
+            () = tokio::time::sleep(CHECK) => return Ok(()),
+        };
+        let refused: Vec<_> = results
+            .into_iter()
+            .filter_map(Result::err)
+            .filter(RegistryError::is_refusal)
+            .map(|e| e.problem())
+            .collect();
+        if refused.is_empty() { Ok(()) } else { Err(Failure::many(FailureKind::Credentials, refused)) }
     }
 
     /// The builder must be told to reach this host without verified TLS.

@@ -1,17 +1,20 @@
 //! The buildx builder of a run: made (or taken as it is), described, and recorded in `builder.json`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
+use semver::Version;
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
 use super::{Backend, Kind, daemon_config};
 use crate::buildx::argv::{self, ContainerOptions};
+use crate::buildx::inspect::parse_inspect;
 use crate::buildx::tool::Buildx;
 use crate::config::model::{Network, RegistrySettings};
 use crate::engine::Engine;
+use crate::http::ProxySettings;
 use crate::outcome::BuilderFacts;
 use crate::plan::BuilderPlan;
 use crate::problem::{Failure, FailureKind, Problem};
@@ -51,8 +54,10 @@ pub struct Builder {
 pub struct Surroundings<'a> {
     /// Registries with special settings.
     pub registries: &'a BTreeMap<String, RegistrySettings>,
-    /// CA and proxies.
+    /// The corporate CA.
     pub network: &'a Network,
+    /// Proxies, from the configuration or the environment.
+    pub proxy: &'a ProxySettings,
     /// Registries this run talks to.
     pub hosts: &'a BTreeSet<String>,
     /// Root that CA paths are relative to.
@@ -139,24 +144,37 @@ pub async fn prepare(
 }
 
 impl Builder {
-    /// Asks buildx about the builder, starting it if it does not run. Meant to run beside the first build.
-    /// What cannot be understood is kept as it was printed.
-    pub async fn describe(&self, buildx: &Buildx, cancel: &CancellationToken) -> BuilderFacts {
-        let (inspected, version) = tokio::join!(
-            buildx.ask(argv::inspect(&self.name), cancel),
-            buildx.ask(vec!["version".to_owned()], cancel),
-        );
+    /// Asks buildx about the builder, starting it if it does not run; meant to run beside the first build. What cannot be
+    /// understood is kept as it was printed: a builder that builds needs no description.
+    pub async fn describe(&self, buildx: &Buildx, version: &Version, cancel: &CancellationToken) -> BuilderFacts {
         let mut facts = self.facts.clone();
-        match inspected {
-            Ok(printed) => crate::buildx::inspect::fill(&mut facts, &String::from_utf8_lossy(&printed.stdout)),
+        facts.buildx = version.to_string();
+        match buildx.ask(argv::inspect(&self.name), cancel).await {
+            Ok(printed) => {
+                let found = parse_inspect(&String::from_utf8_lossy(&printed.stdout));
+                if self.driver == Driver::Existing {
+                    facts.driver = found.driver;
+                    facts.endpoint = found.endpoint;
+                }
+                facts.status = found.status;
+                facts.buildkit = found.buildkit;
+                facts.platforms = found.platforms;
+                facts.gc_rules = found.gc_rules;
+                facts.raw = found.raw;
+            }
             Err(error) => facts.raw = Some(error.to_string()),
-        }
-        if let Ok(printed) = version {
-            facts.buildx =
-                crate::buildx::inspect::version(&String::from_utf8_lossy(&printed.stdout)).unwrap_or_default();
         }
         facts.seconds = self.started.elapsed().as_secs_f64();
         facts
+    }
+
+    /// In one line, for the log.
+    pub fn headline(&self) -> String {
+        let BuilderFacts { backend, endpoint, driver, action, .. } = &self.facts;
+        match self.driver {
+            Driver::Existing => format!("builder {}, {action}", self.name),
+            _ => format!("builder {}: {backend} at {endpoint}, driver {driver}, {action}", self.name),
+        }
     }
 }
 
@@ -169,7 +187,7 @@ fn container_options(
         Some(text) => Some(run.secret("buildkitd.toml", text.as_bytes()).map_err(|e| cannot_write(&e))?),
         None => None,
     };
-    let proxy = &around.network.proxy;
+    let proxy = around.proxy;
     let pairs = [("HTTP_PROXY", &proxy.http), ("HTTPS_PROXY", &proxy.https), ("NO_PROXY", &proxy.no_proxy)];
     let env: Vec<_> = pairs.into_iter().filter_map(|(k, v)| Some((k.to_owned(), v.clone()?))).collect();
     if env.iter().any(|(_, value)| has_password(value)) {
@@ -239,6 +257,4 @@ fn has_password(proxy: &str) -> bool {
 }
 
 /// Where the record of the builder goes, below the workspace.
-pub fn record_path(workspace: &Path) -> PathBuf {
-    workspace.join(".stagefreight/runtime/docker/builder.json")
-}
+pub const RECORD: &str = ".stagefreight/runtime/docker/builder.json";

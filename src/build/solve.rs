@@ -6,19 +6,19 @@ use std::time::Instant;
 use super::exports::{self, Reach, Route};
 use super::{Built, Workshop, blank};
 use crate::access::Access;
-use crate::buildx::argv::{self, Invocation};
+use crate::buildx::argv::{self, Export, Invocation};
 use crate::buildx::errors;
-use crate::buildx::metadata::Metadata;
+use crate::buildx::metadata::{self, Metadata, MetadataError};
 use crate::buildx::progress::{Parser, layers::Timeline};
 use crate::crucible::{Candidate, Content};
 use crate::event::Event;
+use crate::image::Digest;
 use crate::image::archive::import_archive;
 use crate::image::layout::Layout;
 use crate::outcome::BuildState;
 use crate::plan::{Output, Step, TargetPlan};
 use crate::problem::{Failure, FailureKind, Problem};
 use crate::process::{self, ProcessError};
-use crate::source::child_git_env;
 
 /// Largest metadata file that is read.
 const METADATA_LIMIT: u64 = 16 << 20;
@@ -78,7 +78,7 @@ impl From<Failure> for Trouble {
 
 struct Made {
     candidate: Candidate,
-    image_id: Option<crate::image::Digest>,
+    image_id: Option<Digest>,
     metadata: Option<serde_json::Value>,
     loaded: Vec<String>,
     layout: Option<String>,
@@ -112,7 +112,7 @@ async fn make(
         secret_files: &secret_files,
     };
     let spec = {
-        let mut env: Vec<_> = child_git_env(shop.root);
+        let mut env = Vec::new();
         if step.provenance == "false" {
             // buildx asks git only for the sake of provenance.
             env.push(("BUILDX_GIT_INFO".to_owned(), "false".to_owned()));
@@ -158,8 +158,9 @@ async fn solve(step: &Step, spec: &process::Spec, shop: Workshop<'_>, timeline: 
 /// Reads what came of a solve that ended well.
 async fn take(step: &Step, route: &Route, metadata_file: &Path, shop: Workshop<'_>) -> Result<Made, Failure> {
     let metadata = read_metadata(metadata_file)?;
+    let digest = if route.parked.is_some() { digest_of(&metadata)? } else { check_pushed(step, route, &metadata)? };
     let mut made = Made {
-        candidate: Candidate { build: step.id.clone(), digest: metadata.digest.clone(), content: Content::Elsewhere },
+        candidate: Candidate { build: step.id.clone(), digest, content: Content::Elsewhere },
         image_id: metadata.config_digest.clone(),
         metadata: Some(metadata.raw),
         loaded: Vec::new(),
@@ -167,7 +168,7 @@ async fn take(step: &Step, route: &Route, metadata_file: &Path, shop: Workshop<'
     };
     if let Some(name) = &route.parked {
         let layout = export(name, route, shop).await?;
-        made.candidate.digest = layout.root().map_err(|e| failed(FailureKind::Backend, e.problem()))?.digest().clone();
+        made.candidate.digest = layout.root().map_err(|e| failed(FailureKind::Backend, e.problem()))?.digest.clone();
         made.candidate.content = Content::Layout(layout);
     }
     match &step.output {
@@ -213,7 +214,7 @@ async fn export(name: &str, route: &Route, shop: Workshop<'_>) -> Result<Layout,
     unpacked.map_err(|p| failed(FailureKind::Backend, p))
 }
 
-fn read_metadata(path: &Path) -> Result<Known, Failure> {
+fn read_metadata(path: &Path) -> Result<Metadata, Failure> {
     use std::io::Read as _;
     let unreadable = |why: String| {
         let what = format!("the build ended well, but its metadata cannot be read: {why}");
@@ -222,18 +223,30 @@ fn read_metadata(path: &Path) -> Result<Known, Failure> {
             Problem::new(what).hint("check the space left in the runner's temporary directory, and run again"),
         )
     };
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(|e| unreadable(e.to_string()))?;
-    file.take(METADATA_LIMIT).read_to_string(&mut text).map_err(|e| unreadable(e.to_string()))?;
-    let metadata = Metadata::parse(&text).map_err(|e| unreadable(e.to_string()))?;
-    let digest = metadata.digest.ok_or_else(|| unreadable("it names no digest".to_owned()))?;
-    Ok(Known { digest, config_digest: metadata.config_digest, raw: metadata.raw })
+    file.take(METADATA_LIMIT).read_to_end(&mut bytes).map_err(|e| unreadable(e.to_string()))?;
+    metadata::parse(&bytes).map_err(|e| unreadable(e.to_string()))
 }
 
-struct Known {
-    digest: crate::image::Digest,
-    config_digest: Option<crate::image::Digest>,
-    raw: serde_json::Value,
+/// What was pushed must be what was planned, no more and no less, under one digest.
+fn check_pushed(step: &Step, route: &Route, metadata: &Metadata) -> Result<Digest, Failure> {
+    let pushes: Vec<_> = route.exports.iter().filter_map(Export::repositories).collect();
+    // buildx names what one exporter pushed; with two, reading back from the registries is the check.
+    if let [repositories] = pushes.as_slice() {
+        let planned: Vec<_> = repositories.iter().map(|r| (r.clone(), None)).collect();
+        metadata::parse_buildx_published(metadata, &planned).map_err(|e| {
+            failed(
+                FailureKind::Publish,
+                Problem::new(format!("build {}: {e}", step.id)).hint("run the job again; no tag was put"),
+            )
+        })?;
+    }
+    digest_of(metadata)
+}
+
+fn digest_of(metadata: &Metadata) -> Result<Digest, Failure> {
+    metadata.digest.clone().ok_or_else(|| failed(FailureKind::Build, Problem::new(MetadataError::NoDigest.to_string())))
 }
 
 /// Secrets given by value, as private files: never in argv, never in the environment.

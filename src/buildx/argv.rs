@@ -52,6 +52,11 @@ pub enum Export {
 }
 
 impl Export {
+    /// Where a push goes; `None` for the others.
+    pub fn repositories(&self) -> Option<&[Repository]> {
+        if let Self::Push { repositories, .. } = self { Some(repositories) } else { None }
+    }
+
     /// The `--output` value: a CSV record, every option that decides a digest said aloud.
     pub fn spec(&self) -> String {
         let fields = match self {

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::inspect::parse_version;
 use crate::environment::Vars;
 use crate::problem::Problem;
 use crate::process::{self, Captured, ProcessError, Spec};
 use crate::rundir::RunDir;
+use crate::source::child_git_env;
 
 /// How long buildx may take to answer a question that builds nothing.
 const QUESTION: Duration = Duration::from_secs(60);
@@ -44,7 +46,7 @@ impl Buildx {
                 "install the docker-buildx plugin (Debian: docker-buildx; elsewhere docker-buildx-plugin), or use the stagefreight image, which has it",
             )
         })?;
-        Ok(Self { program, env: child_env(vars, run), cwd: cwd.to_owned() })
+        Ok(Self { program, env: child_env(vars, run, cwd), cwd: cwd.to_owned() })
     }
 
     /// Uses the builder definitions of the user's own docker configuration instead of this run's.
@@ -79,6 +81,17 @@ impl Buildx {
     }
 }
 
+/// Which buildx this is.
+///
+/// # Errors
+/// When it does not say, or is too old to be used.
+pub async fn version(buildx: &Buildx, cancel: &CancellationToken) -> Result<semver::Version, Problem> {
+    let hint = "install a newer docker-buildx plugin, or use the stagefreight image, which has one";
+    let printed =
+        buildx.ask(vec!["version".to_owned()], cancel).await.map_err(|e| Problem::new(e.to_string()).hint(hint))?;
+    parse_version(&String::from_utf8_lossy(&printed.stdout)).map_err(|e| Problem::new(e.to_string()).hint(hint))
+}
+
 /// The user's docker configuration directory.
 pub fn docker_config(vars: &Vars) -> Option<PathBuf> {
     let named = vars.get("DOCKER_CONFIG").map(PathBuf::from);
@@ -92,11 +105,12 @@ fn find(vars: &Vars) -> Option<PathBuf> {
     process::find("docker-buildx", vars, &plugins).or_else(|| process::find("buildx", vars, &[]))
 }
 
-fn child_env(vars: &Vars, run: &RunDir) -> BTreeMap<String, String> {
+fn child_env(vars: &Vars, run: &RunDir, cwd: &Path) -> BTreeMap<String, String> {
     let inherited = vars.iter().filter(|(name, _)| !WITHHELD.contains(name) && !name.starts_with("INPUT_"));
     let mut env: BTreeMap<_, _> = inherited.map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
     env.insert("DOCKER_CONFIG".to_owned(), run.docker().display().to_string());
     env.insert("BUILDX_CONFIG".to_owned(), run.buildx().display().to_string());
+    env.extend(child_git_env(cwd, vars));
     env
 }
 
@@ -116,8 +130,8 @@ mod tests {
             ("AWS_REGION", "r"),
         ];
         let vars: Vars = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        let env = child_env(&vars, &run);
-        let names: Vec<_> = env.keys().map(String::as_str).collect();
+        let env = child_env(&vars, &run, Path::new("/w"));
+        let names: Vec<_> = env.keys().map(String::as_str).filter(|name| !name.starts_with("GIT_CONFIG")).collect();
         assert_eq!(names, ["AWS_REGION", "BUILDX_CONFIG", "DOCKER_CONFIG", "PATH"]);
         assert_eq!(env["DOCKER_CONFIG"], run.docker().display().to_string());
     }

@@ -3,5 +3,8 @@
 //!
 //! Everything here is pure but `read`, which opens the one file. Nothing here decides what a run does: that is `plan`'s.
 
+pub mod conditions;
 pub mod model;
+pub mod nearest;
+pub mod template;
 pub mod units;

@@ -251,7 +251,7 @@ pub struct BuilderPlan {
     pub named: bool,
     /// `docker-container` or `docker`; only where the backend is docker.
     pub driver: String,
-    /// Image of the BuildKit container; buildx's own choice if `None`.
+    /// Image of the BuildKit container; `None` is buildx's own.
     pub image: Option<String>,
 }
 

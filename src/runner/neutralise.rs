@@ -140,3 +140,6 @@ fn string_len(text: &str) -> usize {
         _ => 0,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -121,7 +121,7 @@ fn build_plan(step: &plan::Step) -> BuildPlan {
             (Output::Publish, targets.iter().flat_map(reference).collect())
         }
         plan::Output::Load { names } => (Output::Load, names.clone()),
-        plan::Output::Layout { dir } => (Output::Layout, vec![dir.clone()]),
+        plan::Output::Layout { dir } | plan::Output::LoadOrLayout { dir, .. } => (Output::Layout, vec![dir.clone()]),
     };
     BuildPlan {
         dockerfile: step.dockerfile.clone(),
