@@ -53,7 +53,8 @@ fn read(format: Format, stream: &[u8], out: &mut impl FnMut(Progress)) {
 fn progress(c: &mut Criterion) {
     let long = log_heavy(&b"a line of output, of which there are many, as compilers write them\n".repeat(480));
     let short = log_heavy(&[&[b'x'; 99][..], b"\n"].concat());
-    let capture = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/progress/multi.rawjson")).unwrap_or_default();
+    let capture = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/progress/multi.rawjson"))
+        .unwrap_or_default();
     let vertexes = capture.repeat(SIZE / 16 / capture.len().max(1));
     let plain = plain();
 
