@@ -13,7 +13,8 @@ pub(crate) mod fixtures;
 mod headline;
 pub mod markdown;
 pub mod outputs;
-mod write;
+pub mod terminal;
+pub mod write;
 
 pub use document::{Document, exit_code, result_schema};
 pub use outputs::{OUTPUTS, OutputSpec};
