@@ -345,7 +345,13 @@ fn plan(steps: Vec<Step>) -> Plan {
         repo_id: "acme/app".into(),
         steps,
         left_out: Vec::new(),
-        cache: CachePlan { mode: "shared".into(), branch: "main".into(), fallback: None, skipped: Vec::new(), registry: None },
+        cache: CachePlan {
+            mode: "shared".into(),
+            branch: "main".into(),
+            fallback: None,
+            skipped: Vec::new(),
+            registry: None,
+        },
         builder: BuilderPlan::default(),
         notes: Vec::new(),
     }
