@@ -7,6 +7,7 @@ pub mod conditions;
 pub mod load;
 pub mod model;
 pub mod nearest;
+pub mod schema;
 pub mod template;
 pub mod units;
 

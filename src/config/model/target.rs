@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 #[serde(default, deny_unknown_fields)]
 pub struct Target {
     /// Name, unique among targets.
-    #[schemars(required)]
+    #[schemars(extend("x-required" = true))]
     pub id: String,
     /// What kind of place it is.
-    #[schemars(required)]
+    #[schemars(extend("x-required" = true))]
     pub kind: TargetKind,
     /// Id of the build to publish.
     pub build: Option<String>,
