@@ -21,7 +21,7 @@ pub struct Build {
     pub select_tags: Vec<String>,
     /// Whether a failure of this build fails the run. Default: true.
     pub required: Option<bool>,
-    /// Whether the image is proven before it is published. Default: not.
+    /// How the image is proven before it is published. Default: not at all.
     pub build_mode: crate::plan::BuildMode,
     /// Id of a build that must be done first.
     pub depends_on: Option<String>,
