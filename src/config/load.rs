@@ -20,6 +20,7 @@ mod sections;
 mod tree;
 
 use findings::Findings;
+pub(super) use sections::OTHERS;
 
 /// Names looked for where no file is named, in this order.
 pub const DEFAULT_NAMES: [&str; 2] = [".stagefreight.yml", ".stagefreight.yaml"];
