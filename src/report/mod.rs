@@ -15,6 +15,7 @@ pub mod markdown;
 pub mod outputs;
 pub mod terminal;
 pub mod write;
+mod write;
 
 pub use document::{Document, exit_code, result_schema};
 pub use outputs::{OUTPUTS, OutputSpec};
