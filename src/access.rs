@@ -86,6 +86,7 @@ fn secret_value(input: &Secret) -> Secret {
 pub async fn resolve(request: &Request, plan: &Plan, cancel: &CancellationToken) -> Result<Access, Failure> {
     let mut finder = Finder { request, cancel, users: None, notes: Vec::new(), problems: Vec::new() };
     finder.read_users();
+    finder.read_variable();
     let mut targets = BTreeMap::new();
     let mut hosts: BTreeMap<String, Login> = BTreeMap::new();
     for target in published(plan) {
@@ -247,6 +248,24 @@ struct Finder<'a> {
 impl Finder<'_> {
     fn trusted(&self) -> bool {
         self.request.context.trust == runner::Trust::Trusted
+    }
+
+    /// `DOCKER_AUTH_CONFIG` as docker reads it: logins that go before those of the file. GitLab's users keep them there.
+    fn read_variable(&mut self) {
+        let Some(text) = self.request.vars.get("DOCKER_AUTH_CONFIG") else { return };
+        match DockerConfig::parse(text, "DOCKER_AUTH_CONFIG") {
+            Ok(config) if self.trusted() => {
+                self.users = Some(match self.users.take() {
+                    Some(file) => file.overlaid(&config),
+                    None => config,
+                });
+            }
+            Ok(_) => {
+                let what = "the logins in DOCKER_AUTH_CONFIG are withheld from this run";
+                self.notes.push(Problem::new(what).hint("runs of code from forks get no credentials"));
+            }
+            Err(problem) => self.problems.push(problem),
+        }
     }
 
     /// Docker's own configuration. Code somebody else proposes gets nothing of it: it decides itself where to push.

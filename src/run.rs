@@ -18,13 +18,16 @@ use crate::pipeline;
 use crate::plan;
 use crate::problem::{Failure, FailureKind, Problem};
 use crate::redact::Redactor;
-use crate::report::{self, Document, terminal};
+use crate::report::terminal::{self, closing};
+use crate::report::{self, Document, annotations};
 use crate::request::Request;
-use crate::runner::{self, CiContext, Dialect};
+use crate::runner::{self, CiContext, Dialect, ForgeKind};
 use crate::secret::Secret;
 
 /// How long the pipeline may take to end after a signal; the whole process has two seconds.
-const LAST_WORDS: Duration = Duration::from_millis(1500);
+const LAST_WORDS: Duration = Duration::from_millis(1200);
+/// How long the log may take to show the end after a signal.
+const LAST_LINES: Duration = Duration::from_millis(400);
 
 /// The CI job. Returns the exit code.
 pub fn run(env: &Environment, flags: &Flags) -> u8 {
@@ -76,7 +79,7 @@ fn show(request: &Request, format: Format) -> u8 {
 
 /// An error before there is anything to report on: to standard error, for people.
 fn complain(failure: &Failure) -> u8 {
-    let _ = std::io::stderr().lock().write_all(terminal::problems(failure).as_bytes());
+    let _ = std::io::stderr().lock().write_all(closing::failure(failure).as_bytes());
     failure.kind.exit_code()
 }
 
@@ -90,15 +93,22 @@ async fn job(env: &Environment, context: CiContext, request: Result<Request, Fai
     };
     let redactor = redactor(&secrets.0, &secrets.1);
     let build_id = request.as_ref().ok().and_then(|r| r.inputs.build_id.clone());
+    let color = terminal::wants_color(env.terminal, context.forge, &env.vars);
     let settings = terminal::Settings {
         dialect: Dialect::of(context.forge),
-        terminal: env.terminal,
-        color: terminal::wants_color(env, context.forge),
+        live: env.terminal && context.forge == ForgeKind::Local,
+        color,
         verbose,
         redactor: redactor.clone(),
     };
     let (events, receiver) = Events::channel();
-    let screen = terminal::spawn(receiver, std::io::stdout(), settings);
+    let screen = match terminal::spawn(receiver, std::io::stdout(), settings) {
+        Ok(screen) => screen,
+        Err(error) => {
+            let what = format!("no thread to draw the log with: {error}");
+            return complain(&Failure::new(FailureKind::Internal, Problem::new(what)));
+        }
+    };
     let mut outcome = Outcome::begin(context, env.now);
     let result = match request {
         Ok(request) => {
@@ -115,8 +125,16 @@ async fn job(env: &Environment, context: CiContext, request: Result<Request, Fai
         Err(failure) => outcome.fail(failure),
     }
     let document = Document::new(&outcome).redacted(&redactor);
+    let mut closing = closing::render(&document, color);
+    for line in annotations::lines(&document) {
+        closing.push_str(&line);
+        closing.push('\n');
+    }
     drop(events);
-    screen.finish(&document);
+    match outcome.status {
+        Status::Cancelled => screen.finish_within(closing, LAST_LINES),
+        _ => screen.finish(closing),
+    };
     report::exit_code(&outcome)
 }
 

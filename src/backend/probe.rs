@@ -133,7 +133,7 @@ impl Endpoint {
 ///
 /// # Errors
 /// Why it would not, told apart.
-pub async fn probe(endpoint: &Endpoint, certs: Option<&ClientCerts>) -> Result<(), ProbeError> {
+pub(super) async fn probe(endpoint: &Endpoint, certs: Option<&ClientCerts>) -> Result<(), ProbeError> {
     if certs.is_none() && !endpoint.is_local() {
         return Err(ProbeError::TlsRequired);
     }

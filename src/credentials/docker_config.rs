@@ -92,6 +92,19 @@ impl DockerConfig {
         }
     }
 
+    /// The same with the `auths` of another on top.
+    #[must_use]
+    pub fn overlaid(mut self, other: &Self) -> Self {
+        let theirs = other.value.get("auths").and_then(Value::as_object).cloned().unwrap_or_default();
+        if let Some(ours) = self.value.as_object_mut() {
+            let auths = ours.entry("auths").or_insert_with(|| Value::Object(Map::new()));
+            if let Some(auths) = auths.as_object_mut() {
+                auths.extend(theirs);
+            }
+        }
+        self
+    }
+
     /// The whole, for [`private_config`](super::private_config).
     pub fn value(&self) -> &Value {
         &self.value

@@ -15,7 +15,6 @@ pub mod markdown;
 pub mod outputs;
 pub mod terminal;
 pub mod write;
-mod write;
 
 pub use document::{Document, exit_code, result_schema};
 pub use outputs::{OUTPUTS, OutputSpec};

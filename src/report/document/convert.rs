@@ -184,7 +184,7 @@ fn name_of(variant: &impl serde::Serialize) -> String {
     serde_json::to_value(variant).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-fn failure(failure: &problem::Failure) -> Failure {
+pub(crate) fn failure(failure: &problem::Failure) -> Failure {
     Failure { kind: name_of(&failure.kind), problems: failure.problems.iter().map(problem).collect() }
 }
 

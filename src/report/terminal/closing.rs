@@ -50,6 +50,13 @@ pub fn render_failure(document: &Document, color: bool) -> String {
     out
 }
 
+/// What failed before there was a run to report on.
+pub fn failure(failure: &crate::problem::Failure) -> String {
+    let mut out = String::new();
+    problems(&mut out, Paint(false), &crate::report::document::convert::failure(failure));
+    out
+}
+
 fn problems(out: &mut String, paint: Paint, failure: &Failure) {
     for (i, found) in failure.problems.iter().take(PROBLEMS).enumerate() {
         if i > 0 {
