@@ -110,6 +110,7 @@ fn builder(facts: &Facts<'_>) -> BuilderPlan {
             Backend::Docker => Some(BackendChoice::Docker),
         },
         name: config.name.clone().filter(|n| !n.is_empty()).unwrap_or_else(|| cache::builder_name(&facts.repo_id)),
+        named: config.name.as_deref().is_some_and(|n| !n.is_empty()),
         existing: facts.request.inputs.builder.clone().filter(|name| !name.is_empty()),
         driver: match config.driver {
             None | Some(Driver::DockerContainer) => "docker-container",

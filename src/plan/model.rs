@@ -247,6 +247,8 @@ pub struct BuilderPlan {
     pub name: String,
     /// An existing buildx builder to use as it is (`builder` input).
     pub existing: Option<String>,
+    /// The name was chosen by the user, so it is taken as it is.
+    pub named: bool,
     /// `docker-container` or `docker`; only where the backend is docker.
     pub driver: String,
     /// Image of the BuildKit container; `None` is buildx's own.
