@@ -235,6 +235,7 @@ fn the_builder_is_as_configured() {
         backend: Some(BackendChoice::Docker),
         name: "sf-builder".into(),
         existing: Some("mine".into()),
+        named: true,
         driver: "docker".into(),
         image: Some("local/buildkit:1".into()),
     };
