@@ -33,8 +33,8 @@ pub struct Facts<'a> {
     pub registry: Option<&'a CacheRegistry>,
     /// Id of the build, where the config has several: they must not overwrite each other's cache.
     pub build: Option<&'a str>,
-    /// Why nothing is written, if so.
-    pub read_only: Option<&'a str>,
+    /// Caches are read, not written: nothing is published, or the run may not.
+    pub read_only: bool,
 }
 
 /// Specs in order, and why a plane is left out.
@@ -63,9 +63,6 @@ pub fn flags(facts: &Facts<'_>) -> Flags {
     if matches!(mode, CacheMode::Shared | CacheMode::Hybrid) {
         external(facts, &mut flags);
     }
-    if let (Some(why), false) = (facts.read_only, flags.from.is_empty()) {
-        flags.skipped.push(format!("no cache is written: {why}"));
-    }
     flags
 }
 
@@ -80,7 +77,7 @@ fn local(facts: &Facts<'_>, flags: &mut Flags) {
     let mut from = vec![("type", "local"), ("src", dir)];
     from.extend(tag);
     flags.from.push(spec(&from));
-    if facts.read_only.is_none() {
+    if !facts.read_only {
         let mut to = vec![("type", "local"), ("dest", dir)];
         to.extend(tag);
         flags.to.push(export(&to, CacheExport::Max));
@@ -103,7 +100,7 @@ fn external(facts: &Facts<'_>, flags: &mut Flags) {
         match reference(branch) {
             Ok(reference) => {
                 flags.from.push(spec(&[("type", "registry"), ("ref", &reference)]));
-                if facts.branch == Some(branch) && facts.read_only.is_none() {
+                if facts.branch == Some(branch) && !facts.read_only {
                     let to = [("type", "registry"), ("ref", reference.as_str())];
                     flags.to.push(export(&to, facts.config.external.mode.unwrap_or(CacheExport::Max)));
                 }

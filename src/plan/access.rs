@@ -97,7 +97,7 @@ fn named_context(value: &str, facts: &Facts<'_>) -> Result<String, Problem> {
     if address || paths::is_url(value) {
         return Ok(value.to_owned());
     }
-    paths::inside(value, &facts.request.source.root, "input `build-contexts`:")
+    paths::inside(value, &facts.request.source.root, "input `build-contexts`")
 }
 
 fn is_id(id: &str) -> bool {

@@ -58,28 +58,32 @@ impl Caches {
             local_writable: facts.request.local_cache_writable,
             registry: self.plan.registry.as_ref(),
             build,
-            read_only: untrusted.or((!published).then_some("nothing is published")),
+            read_only: untrusted.is_some() || !published,
         });
-        let (replaced_from, replaced_to) = (!self.from.is_empty(), !self.to.is_empty());
-        if !(replaced_from && replaced_to) {
-            self.skip(flags.skipped);
+        let (own_from, own_to) = (self.from.is_empty(), self.to.is_empty());
+        if own_from || own_to {
+            flags.skipped.into_iter().for_each(|why| self.skip(why));
         }
-        if let (Some(reason), true) = (untrusted, replaced_to) {
-            self.skip(vec![format!("the input `cache-to` is not used: {reason}")]);
+        match untrusted {
+            Some(reason) if !own_to => self.skip(format!("the input `cache-to` is not used: {reason}")),
+            Some(reason) if !flags.from.is_empty() => self.skip(format!("no cache is written: {reason}")),
+            None if own_to && !published && !flags.from.is_empty() => {
+                let of = build.map(|id| format!(" of build `{id}`")).unwrap_or_default();
+                self.skip(format!("no cache{of} is written: nothing is published"));
+            }
+            _ => {}
         }
-        let to = match (replaced_to, untrusted) {
-            (false, _) => flags.to,
-            (true, None) => self.to.clone(),
-            (true, Some(_)) => Vec::new(),
+        let to = match (own_to, untrusted) {
+            (true, _) => flags.to,
+            (false, None) => self.to.clone(),
+            (false, Some(_)) => Vec::new(),
         };
-        (if replaced_from { self.from.clone() } else { flags.from }, to)
+        (if own_from { flags.from } else { self.from.clone() }, to)
     }
 
-    fn skip(&mut self, why: Vec<String>) {
-        for why in why {
-            if !self.plan.skipped.contains(&why) {
-                self.plan.skipped.push(why);
-            }
+    fn skip(&mut self, why: String) {
+        if !self.plan.skipped.contains(&why) {
+            self.plan.skipped.push(why);
         }
     }
 }

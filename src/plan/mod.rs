@@ -37,7 +37,7 @@ use facts::{Facts, Findings};
 /// # Errors
 /// When what was asked for cannot be planned: the failure holds every problem found.
 pub fn resolve(request: &Request) -> Result<Plan, Failure> {
-    let mut found = Findings::default();
+    let mut found = Findings { notes: request.notes.clone(), ..Findings::default() };
     let facts = Facts::of(request);
     notes(&facts, &mut found);
     let builds = select::builds(&facts);

@@ -93,7 +93,6 @@ fn content(out: &mut String, step: &Step) {
     ];
     let on: Vec<String> = switches.iter().filter(|(on, _)| *on).map(|(_, name)| (*name).to_owned()).collect();
     list(out, "with", &on);
-    field(out, "plan hash", &step.plan_hash);
 }
 
 /// What the build may read.

@@ -3,6 +3,7 @@
 mod access;
 mod caches;
 mod content;
+mod hostile;
 mod origin;
 mod render;
 mod selection;

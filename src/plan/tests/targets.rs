@@ -126,7 +126,7 @@ fn bare_tags_replace_those_of_each_target() {
 #[case(&["x:y", "z"], "input `tags` mixes references (`x:y`) and bare tags (`z`) | write all of them as `host/path:tag`, or all as tags for the targets of the config")]
 #[case(&["z"], "input `tags`: `z` names no repository, and no target says one | write a whole reference, `ghcr.io/acme/app:1.2.3`, or configure a target")]
 #[case(&["a/b@sha256:00"], "input `tags`: `a/b@sha256:00` is a reference by digest, and nothing can be published to a digest | write `host/path:tag`")]
-#[case(&["a/b:-x"], "input `tags`: `a/b:-x`: not a legal tag: `-x` is not a legal tag: 1 to 128 of letters, digits, `_`, `.` and `-`, not starting with `.` or `-` | a tag is 1 to 128 letters, digits, `_`, `.` and `-`, not starting with `.` or `-`")]
+#[case(&["a/b:-x"], "input `tags`: `a/b:-x`: not a legal tag: it cannot start with `-` | a tag is 1 to 128 letters, digits, `_`, `.` and `-`, not starting with `.` or `-`")]
 #[case(&["a//b:c"], "input `tags`: `a//b:c`: `a//b` is not a repository path: lower-case letters, digits and single separators `.`, `_`, `-`, in parts joined by `/` | an image is named `host[:port]/path:tag`, `ghcr.io/acme/app:1.2.3`")]
 #[case(&["a/b:{vrsion}"], "input `tags`: `a/b:{vrsion}`: `{vrsion}` is not a template variable | did you mean `{version}`?")]
 fn bad_tags_are_problems(#[case] tags: &[&str], #[case] problem: &str) {
