@@ -227,9 +227,15 @@ impl Fault {
             code: String,
             #[serde(default)]
             message: String,
+            #[serde(default)]
+            detail: serde_json::Value,
         }
         match serde_json::from_slice::<Answer>(body) {
             Ok(Answer { errors, message }) => match errors.into_iter().next() {
+                // Which blob is missing. Elsewhere the detail repeats the request.
+                Some(one) if one.code == "MANIFEST_BLOB_UNKNOWN" => {
+                    (clean(&one.code, 40), clean(&format!("{} {}", one.message, one.detail), 300))
+                }
                 Some(one) => (clean(&one.code, 40), clean(&one.message, 200)),
                 None => (String::new(), clean(message.as_ref().and_then(|m| m.as_str()).unwrap_or_default(), 200)),
             },
@@ -258,18 +264,13 @@ impl Fault {
             if cause.to_string() == "dns error" {
                 return Self::Dns(words);
             }
-            if let Some(io) = cause.downcast_ref::<std::io::Error>() {
-                if let Some(tls) = io.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-                    return Self::Tls(clean(&tls.to_string(), 200));
-                }
-                match io.kind() {
-                    std::io::ErrorKind::ConnectionRefused => return Self::Refused,
-                    std::io::ErrorKind::TimedOut => return Self::Timeout(patience),
-                    _ => {}
-                }
-            }
             if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
                 return Self::Tls(clean(&tls.to_string(), 200));
+            }
+            match cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind) {
+                Some(std::io::ErrorKind::ConnectionRefused) => return Self::Refused,
+                Some(std::io::ErrorKind::TimedOut) => return Self::Timeout(patience),
+                _ => {}
             }
         }
         match error.is_connect() {
@@ -279,9 +280,15 @@ impl Fault {
     }
 }
 
-/// The error and what it came from. Those inside an `io::Error` are reached through it.
+/// The error and what it came from. An `io::Error` does not count what it wraps among its sources.
 fn causes<'a>(error: &'a reqwest::Error) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
-    std::iter::successors(Some(error as &(dyn std::error::Error + 'static)), |error| error.source())
+    type Cause<'a> = &'a (dyn std::error::Error + 'static);
+    std::iter::successors(Some(error as Cause<'a>), |error| {
+        match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            Some(wrapped) => Some(wrapped as Cause<'a>),
+            None => error.source(),
+        }
+    })
 }
 
 fn last_words(error: &reqwest::Error) -> String {
