@@ -10,8 +10,8 @@ use stagefreight::inputs::INPUTS;
 use stagefreight::report::OUTPUTS;
 use stagefreight::{cli, config};
 
-/// Longer files tell of two rooms in one. Tests and generated snapshots are not counted.
-const LONGEST: usize = 400;
+/// About 400, and a little air. Longer files tell of two rooms in one. Tests are not counted.
+const LONGEST: usize = 420;
 
 // ---- documents ----
 
