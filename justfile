@@ -24,12 +24,21 @@ testbed *ARGS:
 lint:
     cargo fmt --check
     cargo clippy --locked --all-targets -- -D warnings
-    shellcheck ci/testbed ci/demo ci/test .ci/run
+    shellcheck ci/testbed ci/demo ci/test ci/bench ci/binary .ci/run
 
 # Format the code.
 fmt:
     cargo fmt
 
-# What we promise about speed, measured.
+# What we promise about speed, measured beside the bare buildx.
 bench *ARGS:
-    cargo bench --locked {{ARGS}}
+    ci/bench {{ARGS}}
+
+# Write the README's tables and docs/config.md anew from the binary.
+docs:
+    UPDATE_DOCS=1 cargo test --locked --test repository documents
+    cargo run --quiet --locked -- schema --format markdown > docs/config.md
+
+# Licences and crates of the dependencies (needs cargo-deny; not part of `ci`).
+deny:
+    cargo deny check bans licenses sources

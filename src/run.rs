@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::access;
 use crate::cli::{Flags, Format};
+use crate::credentials::Login;
 use crate::environment::Environment;
 use crate::event::Events;
 use crate::inputs::Inputs;
@@ -20,6 +21,7 @@ use crate::redact::Redactor;
 use crate::report::{self, Document, terminal};
 use crate::request::Request;
 use crate::runner::{self, CiContext, Dialect};
+use crate::secret::Secret;
 
 /// How long the pipeline may take to end after a signal; the whole process has two seconds.
 const LAST_WORDS: Duration = Duration::from_millis(1500);
@@ -65,7 +67,7 @@ fn show(request: &Request, format: Format) -> u8 {
         Format::Json => serde_json::to_string_pretty(&plan).unwrap_or_default() + "\n",
     };
     let (logins, secrets) = access::secrets(request);
-    let text = Redactor::with_logins(&secrets, &logins).text(&text).into_owned();
+    let text = redactor(&logins, &secrets).text(&text).into_owned();
     match std::io::stdout().lock().write_all(text.as_bytes()) {
         Ok(()) => 0,
         Err(_) => 1,
@@ -86,7 +88,7 @@ async fn job(env: &Environment, context: CiContext, request: Result<Request, Fai
         Ok(request) => (access::secrets(request), request.inputs.verbose || request.context.debug),
         Err(_) => (access::known_secrets(env, &context), false),
     };
-    let redactor = Redactor::with_logins(&secrets.1, &secrets.0);
+    let redactor = redactor(&secrets.0, &secrets.1);
     let build_id = request.as_ref().ok().and_then(|r| r.inputs.build_id.clone());
     let settings = terminal::Settings {
         dialect: Dialect::of(context.forge),
@@ -116,6 +118,10 @@ async fn job(env: &Environment, context: CiContext, request: Result<Request, Fai
     drop(events);
     screen.finish(&document);
     report::exit_code(&outcome)
+}
+
+fn redactor(logins: &[Login], secrets: &[Secret]) -> Redactor {
+    Redactor::with_logins(secrets, logins.iter().map(|login| (login.user.as_str(), &login.secret)))
 }
 
 /// Waits for the pipeline; after a signal only so long.

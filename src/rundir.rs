@@ -23,6 +23,7 @@ impl RunDir {
     /// # Errors
     /// When it cannot be made.
     pub fn create(parent: &Path) -> io::Result<Self> {
+        fs::create_dir_all(parent)?;
         sweep(parent);
         let dir = tempfile::Builder::new().prefix(PREFIX).tempdir_in(parent)?;
         let lock = private_file(&dir.path().join("lock"))?;

@@ -125,3 +125,82 @@ pub(super) fn dependencies(
     }
     contexts
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::buildx::argv::tests::step;
+    use crate::plan::Provider;
+
+    /// Knows which targets the builder may push to, and which hosts are insecure, by name.
+    struct Known;
+
+    impl Reach for Known {
+        fn builder_can_push(&self, target: &TargetPlan) -> bool {
+            !target.id.starts_with("other")
+        }
+
+        fn is_insecure(&self, host: &str) -> bool {
+            host.starts_with("insecure")
+        }
+    }
+
+    fn target(id: &str, repository: &str) -> TargetPlan {
+        TargetPlan {
+            id: id.into(),
+            repository: repository.parse().unwrap(),
+            provider: Provider::Generic,
+            tags: vec!["1".parse().unwrap()],
+            credentials: None,
+        }
+    }
+
+    fn routed(step: &Step, driver: Driver) -> Result<Route, Failure> {
+        route(step, driver, &Known, Path::new("/t/layout"), "stagefreight/run-x:0")
+    }
+
+    #[test]
+    fn one_solve_serves_every_registry_the_builder_can_reach() {
+        let targets = vec![
+            target("a", "a.example/x"),
+            target("again", "a.example/x"),
+            target("other", "a.example/y"),
+            target("b", "insecure.example/x"),
+        ];
+        let route = routed(&Step { output: Output::Publish { targets }, ..step() }, Driver::Remote).unwrap();
+        let specs: Vec<_> = route.exports.iter().map(Export::spec).collect();
+        assert_eq!(
+            specs,
+            [
+                "type=image,name=a.example/x,push=true,push-by-digest=true,oci-mediatypes=true,compression=gzip",
+                "type=image,name=insecure.example/x,push=true,push-by-digest=true,registry.insecure=true,oci-mediatypes=true,compression=gzip",
+            ]
+        );
+        assert_eq!(route.pushed, ["a", "again", "b"]);
+        assert_eq!((route.parked, route.layout), (None, None));
+    }
+
+    #[test]
+    fn the_engines_own_buildkit_parks_what_it_cannot_push_or_lay_out() {
+        for output in
+            [Output::Publish { targets: vec![target("a", "a.example/x")] }, Output::Layout { dir: "dist".into() }]
+        {
+            let route = routed(&Step { output, ..step() }, Driver::Engine).unwrap();
+            assert_eq!(route.exports, [Export::Engine { names: vec!["stagefreight/run-x:0".into()] }]);
+            assert_eq!(route.parked.as_deref(), Some("stagefreight/run-x:0"));
+            assert!(route.pushed.is_empty());
+        }
+        let load =
+            Step { output: Output::Load { names: vec!["app:1".into()] }, also_load: vec!["app:2".into()], ..step() };
+        let route = routed(&load, Driver::Engine).unwrap();
+        assert_eq!(route.exports, [Export::Engine { names: vec!["app:1".into(), "app:2".into()] }]);
+        assert_eq!(route.parked, None);
+    }
+
+    #[test]
+    fn several_platforms_fit_no_engine() {
+        let platforms = vec!["linux/amd64".into(), "linux/arm64".into()];
+        let step = Step { platforms, output: Output::Load { names: vec!["app:1".into()] }, ..step() };
+        assert_eq!(routed(&step, Driver::Remote).unwrap_err().kind, FailureKind::Plan);
+    }
+}

@@ -242,3 +242,6 @@ impl Argv {
         self.0.extend([flag.to_owned(), value.to_owned()]);
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -107,7 +107,8 @@ fn take<R: Read>(mut entry: tar::Entry<'_, R>, dir: &Path, archive: &mut Archive
         if let Some(document) = ["manifest.json", "index.json"].into_iter().find(|d| *d == name) {
             archive.documents.insert(document, small(&mut entry, &name)?);
         } else {
-            let stored = store(&mut entry, dir)?;
+            let length = entry.size();
+            let stored = store(&mut entry, length, dir)?;
             if let Some(hex) = name.strip_prefix("blobs/sha256/")
                 && stored.original.hex() != hex
             {
@@ -151,12 +152,15 @@ fn small(entry: &mut impl Read, name: &str) -> Result<Vec<u8>, LayoutError> {
 }
 
 /// Keeps a file under the digest of what is kept: tars compressed, everything else as it is.
-fn store(entry: &mut impl Read, dir: &Path) -> Result<Stored, LayoutError> {
+fn store(entry: &mut impl Read, length: u64, dir: &Path) -> Result<Stored, LayoutError> {
     let mut head = Vec::with_capacity(512);
     entry.by_ref().take(512).read_to_end(&mut head).map_err(broken)?;
     let form = form_of(&head);
     let mut source = Hashing::new(head.as_slice().chain(entry));
     let (blob, size) = keep(&mut source, form == Form::Compressed, dir)?;
+    if source.count != length {
+        return Err(broken(io::ErrorKind::UnexpectedEof.into()));
+    }
     Ok(Stored { original: source.digest(), blob, size, form })
 }
 

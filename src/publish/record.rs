@@ -156,3 +156,41 @@ pub fn is_intact(record: &PublishRecord) -> bool {
     let blank = PublishRecord { checksum: String::new(), ..record.clone() };
     Digest::of(canonical(&blank).as_bytes()).as_str() == record.checksum
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> PublishRecord {
+        let digest = Digest::of(b"manifest");
+        let entry = Entry {
+            build: "app".into(),
+            target: "main".into(),
+            host: "localhost:5000".into(),
+            path: "acme/app".into(),
+            tag: "1.2.3".into(),
+            reference: "localhost:5000/acme/app:1.2.3".into(),
+            digest: digest.clone(),
+            provider: "generic".into(),
+            credentials: Some("ACME".into()),
+            observed: Observed { builder: Some(digest.clone()), registry: digest },
+            expected: Expected { tags: vec!["1.2.3".into()], commit: Some("c".repeat(40)) },
+            attestation: None,
+        };
+        let record =
+            PublishRecord { schema: 1, checksum: String::new(), instance: Instance::default(), published: vec![entry] };
+        let checksum = Digest::of(canonical(&record).as_bytes()).to_string();
+        PublishRecord { checksum, ..record }
+    }
+
+    #[test]
+    fn the_form_is_canonical_and_carries_its_checksum() {
+        let record = sample();
+        let text = canonical(&record);
+        insta::assert_snapshot!(text, @"");
+        let read: PublishRecord = serde_json::from_str(&text).unwrap();
+        assert!(is_intact(&read));
+        let forged = PublishRecord { schema: 2, ..read };
+        assert!(!is_intact(&forged));
+    }
+}

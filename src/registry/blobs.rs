@@ -37,7 +37,7 @@ pub(super) enum Source {
     /// A file of exactly the blob's size.
     File(PathBuf),
     /// Another registry, or the same with another login.
-    Blob(Registry, Repository, Descriptor),
+    Repository(Registry, Repository),
 }
 
 /// The trouble a stream had at its source: whoever reads it sees a broken upload only.
@@ -114,7 +114,7 @@ impl Registry {
             };
             url.query_pairs_mut().append_pair("digest", blob.digest.as_str());
             let trouble = Trouble { attempt: attempt.clone(), seen: Arc::default() };
-            let open = || source.open(&trouble);
+            let open = || source.open(blob, &trouble);
             let body = Body::Stream(blob.size, &open);
             let request = Request { method: Method::PUT, url, scope: rights.clone(), accept: None, body };
             match self.transport.send(&attempt, &request).await {
@@ -242,14 +242,14 @@ fn checked(
 
 impl Source {
     /// The bytes, from the start. Whatever goes wrong is left in `trouble`, too.
-    fn open(&self, trouble: &Trouble) -> ByteStream {
-        let trouble = trouble.clone();
+    fn open(&self, blob: &Descriptor, trouble: &Trouble) -> ByteStream {
+        let (blob, trouble) = (blob.clone(), trouble.clone());
         match self.clone() {
             Self::File(path) => {
                 let open = tokio::fs::File::open(path.clone()).map_ok(|file| ReaderStream::with_capacity(file, CHUNK));
                 futures::stream::once(open).try_flatten().map_err(move |error| trouble.file(&path, &error)).boxed()
             }
-            Self::Blob(from, repository, blob) => {
+            Self::Repository(from, repository) => {
                 let open = async move { from.get_blob(&repository, &blob).await };
                 futures::stream::once(open).try_flatten().map_err(move |error| trouble.put(error)).boxed()
             }

@@ -65,9 +65,9 @@ pub async fn copy(
         return Ok(Copied::default());
     }
     let content = walk(from, digest).await?;
-    let source = |blob: &Descriptor| Source::Blob(from.0.clone(), from.1.clone(), blob.clone());
     // Only a repository of the same registry can be mounted from; whether this login may read it, it will say itself.
     let mount = (from.0.host() == to.0.host() && from.1 != to.1).then_some(from.1);
+    let source = |_: &Descriptor| Source::Repository(from.0.clone(), from.1.clone());
     write(&content, source, mount, to).await
 }
 

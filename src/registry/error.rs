@@ -134,12 +134,12 @@ impl RegistryError {
         match &self.fault {
             Fault::Unauthorized(_) => match login {
                 Some(source) => format!(
-                    "Check that the login from {source} is valid, has not expired, and may write to {repository}."
+                    "Check that the login from {source} is valid, has not expired, and has access to {repository}."
                 ),
                 None => format!("Give a login for {registry}: set `credentials:` of the target, or log in before."),
             },
             Fault::Denied(_) => match login {
-                Some(source) => format!("Give the account of {source} the right to write to {repository}."),
+                Some(source) => format!("Give the account of {source} access to {repository}."),
                 None => format!("Give a login for {registry} that has the right."),
             },
             Fault::NameUnknown => format!(

@@ -149,12 +149,14 @@ fn a_long_history_is_walked_within_bounds() {
     for n in 1..=25_000 {
         stream.push_str(&format!("commit refs/heads/main\nmark :{n}\ncommitter A <a@e.org> {n} +0000\ndata 1\nx\n"));
     }
-    for (tag, mark) in [("too-old", 1), ("beyond", 20_000), ("near", 24_500), ("nearer", 24_990)] {
+    for (tag, mark) in [("v0.1.0", 1), ("v1.0.0", 18_000), ("v2.0.0", 21_000), ("v2.1.0", 22_000), ("nightly", 24_990)]
+    {
         stream.push_str(&format!("reset refs/tags/{tag}\nfrom :{mark}\n\n"));
     }
     git_with_input(dir.path(), &["fast-import", "--quiet"], stream.as_bytes());
-    assert_eq!(tags(dir.path()), owned(&[("nearer", 10), ("near", 500)]));
-    git(dir.path(), &["tag", "--delete", "beyond", "near", "nearer"]);
+    // From the first version on another 2 000 commits are looked at; a nightly tag is none.
+    assert_eq!(tags(dir.path()), owned(&[("nightly", 10), ("v2.1.0", 3_000), ("v2.0.0", 4_000)]));
+    git(dir.path(), &["tag", "--delete", "v1.0.0", "v2.0.0", "v2.1.0", "nightly"]);
     assert_eq!(tags(dir.path()), []);
 }
 

@@ -3,7 +3,6 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed")]
 
-#[path = "../support/mod.rs"]
 mod support;
 
 mod backends;

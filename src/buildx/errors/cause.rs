@@ -6,6 +6,10 @@ use super::{Found, Rank};
 /// Most causes read of one log; a retrying download says the same many times.
 const MAX: usize = 3;
 
+/// How near the end a line must stand to be the cause, where it may also be something that was tried in vain and got
+/// over: a mirror that does not answer, a program a configure script looks for.
+const NEAR_THE_END: usize = 30;
+
 /// What was missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cause {
@@ -40,6 +44,11 @@ impl Cause {
         }
     }
 
+    /// A step that goes on after it is not unheard of.
+    fn may_be_overcome(self) -> bool {
+        matches!(self, Self::CommandNotFound | Self::PermissionDenied | Self::Network | Self::Certificate)
+    }
+
     /// The cause a line of output names.
     pub(super) fn of(line: &str) -> Option<Self> {
         let lower = line.to_ascii_lowercase();
@@ -49,6 +58,7 @@ impl Cause {
         } else if has(&["exec format error"]) {
             Some(Self::WrongArchitecture)
         } else if lower.trim() == "killed"
+            || line.contains(" Killed  ")
             || has(&["out of memory: killed", "cannot allocate memory", "heap out of memory", "outofmemoryerror"])
             || has(&["signal: killed", "(signal: 9, sigkill", "fatal error: killed signal", "std::bad_alloc"])
         {
@@ -110,9 +120,11 @@ fn shell(line: &str) -> Option<Cause> {
 }
 
 pub(super) fn read(lines: &[&str]) -> Vec<Found> {
+    let near = lines.len().saturating_sub(NEAR_THE_END);
     let causes = lines.iter().enumerate().filter_map(|(i, line)| Some((i, line, Cause::of(line)?)));
+    let counts = causes.filter(|(i, _, cause)| *i >= near || !cause.may_be_overcome());
     let mut found: Vec<Found> =
-        causes.map(|(i, line, cause)| self::found(Rank::Cause, i, cause.tool(), None, line, line)).collect();
+        counts.map(|(i, line, cause)| self::found(Rank::Cause, i, cause.tool(), None, line, line)).collect();
     // The last ones ended it.
     let first = found.len().saturating_sub(MAX);
     found.drain(..first);

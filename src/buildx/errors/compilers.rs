@@ -60,16 +60,25 @@ pub(super) fn go(lines: &[&str]) -> Vec<Found> {
     all
 }
 
-/// gcc and clang: `file:line:column: error: …`, also `fatal error`.
+/// gcc, clang and the many that speak like them: `file:line:column: error: …`, also `fatal error`.
 pub(super) fn gcc(lines: &[&str]) -> Vec<Found> {
     let mut all = Vec::new();
     for (i, line) in lines.iter().enumerate() {
-        let Some((at, rest)) = place(line) else { continue };
+        let Some((at, rest)) = place(line.trim_start()) else { continue };
         let Some(message) = ["error: ", "fatal error: "].iter().find_map(|p| rest.strip_prefix(p)) else { continue };
-        if !matches!(extension(&at.file), "java" | "go" | "rs" | "ts") {
-            let tool = if matches!(extension(&at.file), "kt" | "kts") { "kotlinc" } else { "gcc" };
-            all.push(found(Rank::Mistake, i, tool, Some(at), message, line));
-        }
+        let tool = match extension(&at.file) {
+            "c" | "cc" | "cpp" | "cxx" | "h" | "hh" | "hpp" | "hxx" | "inc" | "m" | "mm" | "S" | "s" | "cu" => "gcc",
+            "kt" | "kts" => "kotlinc",
+            "swift" => "swiftc",
+            "zig" => "zig",
+            "hs" => "ghc",
+            // Theirs is another reader.
+            "java" | "go" | "rs" | "ts" | "tsx" => continue,
+            // A line without a column may be anybody's.
+            _ if at.column.is_none() => continue,
+            _ => "compiler",
+        };
+        all.push(found(Rank::Mistake, i, tool, Some(at), message, line));
     }
     all
 }

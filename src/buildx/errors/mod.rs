@@ -107,11 +107,12 @@ pub fn parse_build_errors(stderr: &str) -> (Vec<BuildError>, Vec<String>) {
     (failure.errors, failure.tail)
 }
 
-/// The failure as one problem: BuildKit's last word, the Dockerfile line, the lines that show it, and a cure if the
-/// kind is known.
+/// The failure as one problem: what happened in as few words as are known, the Dockerfile line, the lines that show it,
+/// and a cure if the kind is known.
 pub fn problem(failure: &BuildFailure) -> Problem {
+    let plainer = docker::read(&failure.summary, None).map(|found| found.error.message);
     Problem {
-        what: failure.summary.clone(),
+        what: plainer.unwrap_or_else(|| failure.summary.clone()),
         location: failure.dockerfile.clone(),
         snippet: Some(failure.tail.join("\n")),
         hint: cure(failure),
@@ -157,10 +158,12 @@ fn errors(evidence: &Evidence, summary: &str, dockerfile: Option<&Location>) -> 
 
 /// Last lines of the failing step, else the excerpt, else everything, else the summary: never empty.
 fn tail(evidence: &Evidence, summary: &str) -> Vec<String> {
-    let candidates = [&evidence.log, &evidence.trailer, &evidence.overall];
-    let lines = candidates.into_iter().find(|lines| lines.iter().any(|l| !l.trim().is_empty()));
-    match lines {
-        Some(lines) => lines[lines.len().saturating_sub(MAX_TAIL)..].to_vec(),
-        None => vec![summary.to_owned()],
-    }
+    let told = |lines: &[String]| -> Vec<String> {
+        // buildx's remark that nothing will be exported has nothing to do with a failure.
+        let lines: Vec<&String> = lines.iter().filter(|l| !l.starts_with("WARNING: No output specified")).collect();
+        lines[lines.len().saturating_sub(MAX_TAIL)..].iter().map(|&l| l.clone()).collect()
+    };
+    let mut candidates = [&evidence.log, &evidence.trailer, &evidence.overall].into_iter().map(|lines| told(lines));
+    let tail = candidates.find(|lines| lines.iter().any(|l| !l.trim().is_empty()));
+    tail.unwrap_or_else(|| vec![summary.to_owned()])
 }

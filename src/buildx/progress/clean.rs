@@ -23,7 +23,10 @@ fn visible(bytes: &[u8]) -> String {
     let mut count = 0;
     while let Some(c) = chars.next() {
         match c {
-            '\u{1b}' => skip_escape(&mut chars),
+            '\u{1b}' => {
+                skip_escape(&mut chars);
+                continue;
+            }
             '\t' => out.push('\t'),
             c if c.is_control() || is_invisible(c) => continue,
             c => out.push(c),

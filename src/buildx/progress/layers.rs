@@ -13,7 +13,7 @@ use crate::buildx::errors::Evidence;
 use crate::buildx::event::{Layer, Progress, Vertex, Warning};
 
 #[cfg(test)]
-mod tests;
+pub(in crate::buildx) mod tests;
 
 const STEP_TAIL: (usize, usize) = (64 * 1024, 600);
 const OVERALL_TAIL: (usize, usize) = (32 * 1024, 200);
@@ -39,6 +39,8 @@ pub struct Timeline {
 struct Step {
     vertex: Vertex,
     layer: Option<Layer>,
+    /// Start of the first go.
+    began: Option<Timestamp>,
     /// Seconds of earlier goes.
     before: f64,
 }
@@ -102,7 +104,9 @@ impl Timeline {
     /// Layer-making steps that ended well, in the order in which they began; cached ones of a stage, which begin in any
     /// order, stand in the order of the Dockerfile.
     pub fn layers(&self) -> Vec<Layer> {
-        let mut layers: Vec<Layer> = self.steps.iter().filter_map(Step::finished).collect();
+        let mut steps: Vec<&Step> = self.steps.iter().collect();
+        steps.sort_by_key(|s| s.began);
+        let mut layers: Vec<Layer> = steps.into_iter().filter_map(Step::finished).collect();
         let stages: HashSet<_> = layers.iter().map(|l| (l.platform.clone(), l.stage.clone())).collect();
         for (platform, stage) in stages {
             let of_stage = |l: &Layer| l.platform == platform && l.stage == stage;
@@ -170,7 +174,7 @@ impl Timeline {
             None if self.steps.len() < MAX_VERTEXES => {
                 self.by_digest.insert(vertex.digest.clone(), self.steps.len());
                 let layer = name::layer(&vertex.name);
-                self.steps.push(Step { vertex: Vertex::default(), layer, before: 0.0 });
+                self.steps.push(Step { vertex: Vertex::default(), layer, began: vertex.started, before: 0.0 });
                 let last = self.steps.len() - 1;
                 &mut self.steps[last]
             }

@@ -18,7 +18,7 @@ use crate::problem::Location;
 mod wire;
 
 #[cfg(test)]
-mod tests;
+pub(in crate::buildx) mod tests;
 
 /// Base64 characters decoded at a time: whole groups of four, one log piece at most.
 const BASE64_BLOCK: usize = MAX_LOG_PIECE / 3 * 4;
@@ -118,27 +118,27 @@ impl State {
         }
     }
 
-    /// Starts come before logs and ends after them, though one message may hold all three.
+    /// A step that ends in the message that brings its output ends after it.
     fn status(&mut self, status: &wire::Status<'_>, out: &mut impl FnMut(Progress)) {
-        self.group(status.vertexes.as_deref().unwrap_or_default());
-        for vertex in status.vertexes.iter().flatten() {
-            let logged = status.logs.iter().flatten().any(|log| log.vertex == vertex.digest);
-            if vertex.ended() && logged {
-                let beginning =
-                    wire::Vertex { completed: "".into(), error: "".into(), cached: false, ..vertex.clone() };
-                self.vertex(&beginning, out);
-            } else if !vertex.ended() {
+        let vertexes = status.vertexes.as_deref().unwrap_or_default();
+        let logs = status.logs.as_deref().unwrap_or_default();
+        self.group(vertexes);
+        let ends_later = |v: &wire::Vertex<'_>| v.ended() && logs.iter().any(|log| log.vertex == v.digest);
+        for vertex in vertexes {
+            if ends_later(vertex) {
+                self.vertex(&vertex.beginning(), out);
+            } else {
                 self.vertex(vertex, out);
             }
         }
-        for log in status.logs.iter().flatten() {
+        for log in logs {
             let whole = whole(&self.parts, &log.vertex);
             self.log.push(whole, log.stream == 2, &log.data, out);
         }
         for transfer in status.statuses.iter().flatten() {
             self.transfer(transfer, out);
         }
-        for vertex in status.vertexes.iter().flatten().filter(|v| v.ended()) {
+        for vertex in vertexes.iter().filter(|v| ends_later(v)) {
             self.vertex(vertex, out);
         }
         for w in status.warnings.iter().flatten() {
@@ -172,8 +172,13 @@ impl State {
         let known = self.vertexes.len() < MAX_VERTEXES || self.vertexes.contains_key(&digest);
         let seen = if known { self.vertexes.entry(digest.clone()).or_default() } else { &mut forgotten };
 
-        let (started, completed) = (time(&vertex.started).or(seen.started), time(&vertex.completed));
+        let started = time(&vertex.started).or(seen.started);
+        let mut completed = time(&vertex.completed);
         let mut phase = Phase::of(vertex);
+        if phase == Phase::Done {
+            // An end at a time nobody can read is still an end.
+            completed = completed.or(started).or(Some(Timestamp::UNIX_EPOCH));
+        }
         if vertex.group.is_some() {
             seen.worked |= phase == Phase::Done;
             if phase == Phase::Cached && seen.worked {

@@ -51,6 +51,11 @@ impl Vertex<'_> {
         !self.completed.is_empty() || self.cached || !self.error.is_empty()
     }
 
+    /// The same as it was before it ended.
+    pub(super) fn beginning(&self) -> Self {
+        Self { completed: "".into(), error: "".into(), cached: false, ..self.clone() }
+    }
+
     /// The name to show: that of the group, if it has one.
     pub(super) fn title(&self) -> &str {
         self.group.as_ref().filter(|g| !g.weak && !g.name.is_empty()).map(|g| &*g.name).unwrap_or(&self.name)
