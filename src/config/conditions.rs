@@ -200,7 +200,7 @@ fn is_plain_name(word: &str) -> bool {
 
 fn mistyped(word: &str, names: &BTreeMap<String, String>) -> Option<String> {
     // Short words are near to everything, and `main` beside a policy `mainline` is meant.
-    if word.len() < 4 || names.contains_key(word) || !is_plain_name(word) {
+    if word.len() < 4 || word.contains('/') || names.contains_key(word) || !is_plain_name(word) {
         return None;
     }
     nearest(word, names.keys().map(String::as_str)).map(str::to_owned)

@@ -4,7 +4,10 @@
 //! Everything here is pure but `read`, which opens the one file. Nothing here decides what a run does: that is `plan`'s.
 
 pub mod conditions;
+pub mod load;
 pub mod model;
 pub mod nearest;
 pub mod template;
 pub mod units;
+
+pub use load::{Loaded, load, read};

@@ -6,7 +6,7 @@
 //! hold JSON (`{"a": 1}`) and shell text: `${NAME}` is kept as it is, and so is a `{` that no letter or no `}` follows, and a
 //! colon followed by a blank. A name that is no variable is a mistake, never literal text.
 
-use std::str::FromStr;
+use std::collections::BTreeMap;
 
 use crate::image::Tag;
 
@@ -91,6 +91,17 @@ impl Template {
         })
     }
 
+    /// Whether every `{var:name}` names something. Circles are found by rendering, and at load.
+    ///
+    /// # Errors
+    /// The first that does not.
+    pub fn check_names(&self, vars: &BTreeMap<String, String>) -> Result<(), TemplateError> {
+        match self.var_names().find(|name| !vars.contains_key(*name)) {
+            Some(name) => Err(render::unknown_var(name, vars)),
+            None => Ok(()),
+        }
+    }
+
     /// Names of the environment variables used as `{env:NAME}`, not counting those `{var:…}` brings in.
     pub fn env_names(&self) -> impl Iterator<Item = &str> {
         self.pieces.iter().filter_map(|piece| match piece {
@@ -112,16 +123,19 @@ impl Template {
     /// # Errors
     /// A text that could never be a tag, or a character no tag can hold.
     pub fn check_tag(&self) -> Result<(), TemplateError> {
-        if let Some(text) = self.as_literal() {
-            return Tag::from_str(text).map(|_| ()).map_err(|e| TemplateError::NotATag(e.to_string()));
+        let not = |why: String| Err(TemplateError::NotATag(why));
+        match self.as_literal() {
+            Some("") => return not("it is empty".to_owned()),
+            Some(text) if text.len() > 128 => return not("it is longer than 128 characters".to_owned()),
+            _ => {}
         }
         if let Some(Piece::Literal(text)) = self.pieces.first()
             && text.starts_with(['.', '-'])
         {
-            return Err(TemplateError::NotATag(format!("a tag cannot start with `{}`", &text[..1])));
+            return not(format!("it cannot start with `{}`", &text[..1]));
         }
         match self.literals().flat_map(str::chars).find(|c| !is_tag_char(*c)) {
-            Some(c) => Err(TemplateError::NotATag(format!("a tag cannot hold `{c}`"))),
+            Some(c) => not(format!("it cannot hold `{c}`")),
             None => Ok(()),
         }
     }
@@ -143,10 +157,25 @@ impl Template {
         let rendered = self.render(values)?;
         let tag = sanitize_tag(&rendered);
         if tag.is_empty() {
-            return Err(TemplateError::NotATag("nothing is left to make a tag of".to_owned()));
+            return Err(TemplateError::NotATag("it is empty in this run".to_owned()));
         }
         tag.parse().map_err(|e: crate::image::reference::BadName| TemplateError::NotATag(e.to_string()))
     }
+}
+
+/// What is wrong with `vars`, each taken alone: templates that cannot be read, and names that are not there.
+pub fn check_vars(vars: &BTreeMap<String, String>) -> Vec<(&str, TemplateError)> {
+    let check = |text: &str| Template::parse(text).and_then(|template| template.check_names(vars));
+    let wrong = vars.iter().filter_map(|(name, text)| Some((name.as_str(), check(text).err()?)));
+    // A value is never told to name itself.
+    wrong
+        .map(|(name, error)| match error {
+            TemplateError::UnknownVar { name: unknown, nearest } => {
+                (name, TemplateError::UnknownVar { name: unknown, nearest: nearest.filter(|near| near != name) })
+            }
+            other => (name, other),
+        })
+        .collect()
 }
 
 /// Makes a text a legal tag, or empty: every character a tag cannot hold becomes `-` (so `1.2.3+abc` is `1.2.3-abc`), leading `.`

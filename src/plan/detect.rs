@@ -26,7 +26,7 @@ pub(crate) fn origin(chosen: &Chosen<'_>, facts: &Facts<'_>, found: &mut Finding
     };
     let context = match given(&inputs.context, "context", &chosen.build.context, "context") {
         None => Some(".".to_owned()),
-        Some((context, what)) => found.keep(self::context(&context, &what, facts)),
+        Some((context, what)) => found.keep(self::context(&context, &what, facts).map_err(|p| facts.placed(p, &what))),
     };
     let file = given(&inputs.file, "file", &chosen.build.dockerfile, "dockerfile");
     let file = match (file, context.as_deref()) {
@@ -36,7 +36,9 @@ pub(crate) fn origin(chosen: &Chosen<'_>, facts: &Facts<'_>, found: &mut Finding
             note.into_iter().for_each(|note| found.note(note));
             file
         }),
-        (Some((file, what)), context) => found.keep(configured(&file, &what, context, facts)),
+        (Some((file, what)), context) => {
+            found.keep(configured(&file, &what, context, facts).map_err(|p| facts.placed(p, &what)))
+        }
     };
     let (context, dockerfile) = (context?, file?);
     let text = (!paths::is_url(&context)).then(|| facts.request.source.dockerfiles.get(&dockerfile)).flatten();
@@ -83,17 +85,17 @@ fn configured(file: &str, what: &str, context: Option<&str>, facts: &Facts<'_>) 
 fn first(dir: &str, facts: &Facts<'_>) -> Result<(String, Option<String>), Problem> {
     let known = &facts.request.source.dockerfiles;
     let usual = ["Dockerfile", "Containerfile"];
-    let places = [dir, "."];
+    let places: &[&str] = if dir == "." { &["."] } else { &[dir, "."] };
     let looked: Vec<String> =
         places.iter().flat_map(|place| usual.iter().map(move |name| paths::join(place, name))).collect();
     if let Some(path) = looked.iter().find(|path| known.contains_key(*path)) {
         return Ok((path.clone(), None));
     }
     let mut found: Vec<&str> = dockerfiles(known).collect();
-    found.sort_by_key(|path| (path.matches('/').count(), !usual.iter().any(|name| path.ends_with(name)), *path));
+    found.sort_by_key(|path| {
+        (path.matches('/').count(), !usual.contains(&path.rsplit('/').next().unwrap_or(path)), *path)
+    });
     let Some(path) = found.first() else {
-        let mut looked = looked;
-        looked.dedup();
         return Err(Problem::new(format!(
             "there is no Dockerfile: looked for {} and below the root",
             looked.join(", ")

@@ -102,6 +102,11 @@ impl<'r> Facts<'r> {
         }
     }
 
+    /// A problem with what `what` names: an input (`input …`) has no place, everything else stands in the config file.
+    pub(crate) fn placed(&self, problem: Problem, what: &str) -> Problem {
+        if what.starts_with("input ") { problem } else { self.in_config(problem) }
+    }
+
     fn bad_template(&self, error: &TemplateError, what: &str) -> Problem {
         let problem = Problem::new(format!("{what}: {error}"));
         let withheld = match error {
@@ -114,8 +119,7 @@ impl<'r> Facts<'r> {
             Some(hint) => problem.hint(hint),
             None => problem,
         };
-        // Inputs are named `input …`; everything else stands in the file.
-        if what.starts_with("input ") { problem } else { self.in_config(problem) }
+        self.placed(problem, what)
     }
 
     fn values(&self) -> Values<'_> {

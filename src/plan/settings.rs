@@ -6,10 +6,38 @@ use super::spec::fields;
 use crate::config::model::{Build, Reproducible};
 use crate::problem::Problem;
 
+/// The settings of one build.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) platforms: Vec<String>,
+    pub(crate) build_mode: BuildMode,
+    pub(crate) provenance: String,
+    pub(crate) sbom: String,
+    pub(crate) rewrite_timestamp: bool,
+}
+
+impl Settings {
+    pub(crate) fn of(build: &Build, facts: &Facts<'_>, found: &mut Findings) -> Self {
+        let build_mode = build_mode(build, facts, found);
+        Self {
+            platforms: platforms(build, facts, found),
+            provenance: provenance(facts, found),
+            sbom: sbom(facts, found),
+            rewrite_timestamp: rewrite_timestamp(build.reproducible, build_mode),
+            build_mode,
+        }
+    }
+
+    /// The image will be an index: several platforms, or attestations beside one.
+    pub(crate) fn indexed(&self) -> bool {
+        self.platforms.len() > 1 || self.provenance != "false" || self.sbom != "false"
+    }
+}
+
 /// Platforms: the input's, else the config's, else this machine's; sorted, without duplicates.
 ///
 /// A local run loads into one engine, which takes one platform: of the config's several it builds this machine's.
-pub(crate) fn platforms(build: &Build, facts: &Facts<'_>, found: &mut Findings) -> Vec<String> {
+fn platforms(build: &Build, facts: &Facts<'_>, found: &mut Findings) -> Vec<String> {
     let inputs = &facts.request.inputs;
     let asked = !inputs.platforms.is_empty();
     let (written, what) = match asked {
@@ -21,7 +49,7 @@ pub(crate) fn platforms(build: &Build, facts: &Facts<'_>, found: &mut Findings) 
     for bad in platforms.iter().filter(|platform| !is_platform(platform)) {
         let problem = Problem::new(format!("{what}: `{}` is no platform", bad.escape_debug()))
             .hint("a platform is `os/arch` or `os/arch/variant`: linux/amd64, linux/arm64, linux/arm/v7");
-        found.problems.push(if asked { problem } else { facts.in_config(problem) });
+        found.problems.push(facts.placed(problem, &what));
     }
     platforms.sort();
     platforms.dedup();
@@ -45,7 +73,7 @@ fn is_platform(platform: &str) -> bool {
 }
 
 /// `provenance` as buildx takes it: `false` unless asked for; `max` and `min` are short for `mode=…`.
-pub(crate) fn provenance(facts: &Facts<'_>, found: &mut Findings) -> String {
+fn provenance(facts: &Facts<'_>, found: &mut Findings) -> String {
     match facts.request.inputs.provenance.as_deref().map(str::trim) {
         Some(mode @ ("max" | "min")) => format!("mode={mode}"),
         value => attestation("provenance", value, "`true`, `false`, `mode=max` or `mode=min`", found),
@@ -53,7 +81,7 @@ pub(crate) fn provenance(facts: &Facts<'_>, found: &mut Findings) -> String {
 }
 
 /// `sbom` as buildx takes it: `false` unless asked for.
-pub(crate) fn sbom(facts: &Facts<'_>, found: &mut Findings) -> String {
+fn sbom(facts: &Facts<'_>, found: &mut Findings) -> String {
     let value = facts.request.inputs.sbom.as_deref().map(str::trim);
     attestation("sbom", value, "`true`, `false` or `generator=<image>`", found)
 }
@@ -75,7 +103,7 @@ fn attestation(input: &str, value: Option<&str>, wanted: &str, found: &mut Findi
 }
 
 /// How a build is proven: the input's word before the config's.
-pub(crate) fn build_mode(build: &Build, facts: &Facts<'_>, found: &mut Findings) -> BuildMode {
+fn build_mode(build: &Build, facts: &Facts<'_>, found: &mut Findings) -> BuildMode {
     match facts.request.inputs.build_mode.as_deref().map(str::trim) {
         None | Some("") => build.build_mode,
         Some("crucible") => BuildMode::Crucible,
@@ -89,7 +117,7 @@ pub(crate) fn build_mode(build: &Build, facts: &Facts<'_>, found: &mut Findings)
 }
 
 /// Whether timestamps are rewritten. It needs an epoch, and re-compresses every layer: only crucible mode does it unasked.
-pub(crate) fn rewrite_timestamp(reproducible: Reproducible, mode: BuildMode) -> bool {
+fn rewrite_timestamp(reproducible: Reproducible, mode: BuildMode) -> bool {
     match reproducible {
         Reproducible::On => true,
         Reproducible::Off => false,

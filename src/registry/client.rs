@@ -1,5 +1,6 @@
 //! One registry with one login: manifests and tags.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -185,12 +186,13 @@ impl Registry {
     /// Every tag of a repository, in the registry's order. All or an error: what is missing in a list is not deleted.
     ///
     /// # Errors
-    /// When a page is not to be had or not understood, or there are more than 200 000.
+    /// When a page is not to be had or not understood, or there are more than 200 000. Where there is content and no tag,
+    /// many registries say `NameUnknown`.
     pub async fn tags(&self, repository: &Repository) -> Result<Vec<Tag>, RegistryError> {
         let attempt = self.attempt(repository, "listing the tags of".into());
         let scope = scope(repository.path(), "pull");
         let fail = |fault| RegistryError { attempt: attempt.clone(), fault };
-        let mut tags = Vec::new();
+        let (mut tags, mut seen) = (Vec::new(), HashSet::new());
         let mut next = Some(self.url(&attempt, repository, "tags/list?n=1000")?);
         for _ in 0..MAX_PAGES {
             let Some(url) = next.take() else { return Ok(tags) };
@@ -201,7 +203,9 @@ impl Registry {
                 Ok((headers, self.transport.read(response, MAX_PAGE).await.map_err(fail)?))
             })
             .await?;
-            tags.extend(page(&body).map_err(fail)?);
+            // Some registries give the same page for every address.
+            let fresh = page(&body).map_err(fail)?.into_iter().filter(|tag| seen.insert(tag.clone()));
+            tags.extend(fresh);
             if tags.len() > MAX_TAGS {
                 return Err(fail(Fault::TooLarge(format!("more than {MAX_TAGS} tags"))));
             }

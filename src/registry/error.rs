@@ -258,18 +258,13 @@ impl Fault {
             if cause.to_string() == "dns error" {
                 return Self::Dns(words);
             }
-            if let Some(io) = cause.downcast_ref::<std::io::Error>() {
-                if let Some(tls) = io.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-                    return Self::Tls(clean(&tls.to_string(), 200));
-                }
-                match io.kind() {
-                    std::io::ErrorKind::ConnectionRefused => return Self::Refused,
-                    std::io::ErrorKind::TimedOut => return Self::Timeout(patience),
-                    _ => {}
-                }
-            }
             if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
                 return Self::Tls(clean(&tls.to_string(), 200));
+            }
+            match cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind) {
+                Some(std::io::ErrorKind::ConnectionRefused) => return Self::Refused,
+                Some(std::io::ErrorKind::TimedOut) => return Self::Timeout(patience),
+                _ => {}
             }
         }
         match error.is_connect() {
@@ -279,9 +274,15 @@ impl Fault {
     }
 }
 
-/// The error and what it came from. Those inside an `io::Error` are reached through it.
+/// The error and what it came from. An `io::Error` does not count what it wraps among its sources.
 fn causes<'a>(error: &'a reqwest::Error) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
-    std::iter::successors(Some(error as &(dyn std::error::Error + 'static)), |error| error.source())
+    type Cause<'a> = &'a (dyn std::error::Error + 'static);
+    std::iter::successors(Some(error as Cause<'a>), |error| {
+        match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            Some(wrapped) => Some(wrapped as Cause<'a>),
+            None => error.source(),
+        }
+    })
 }
 
 fn last_words(error: &reqwest::Error) -> String {

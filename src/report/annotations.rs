@@ -83,9 +83,8 @@ mod tests {
     fn ten_of_a_kind_are_enough() {
         let mut outcome = fixtures::success();
         let warning = outcome.builds[0].warnings[0].clone();
-        outcome.builds[0].warnings = (0..40)
-            .map(|n| crate::buildx::event::Warning { message: format!("{n}"), ..warning.clone() })
-            .collect();
+        outcome.builds[0].warnings =
+            (0..40).map(|n| crate::buildx::event::Warning { message: format!("{n}"), ..warning.clone() }).collect();
         assert_eq!(lines(&Document::new(&outcome)).len(), 10);
     }
 

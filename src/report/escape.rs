@@ -12,12 +12,15 @@ const LINE_LIMIT: usize = 500;
 /// So many lines of a fenced block are kept, from its end.
 const LINES_LIMIT: usize = 120;
 
+/// Stands for empty text.
+const NOTHING: &str = "–";
+
 /// A name, path or piece of code, on one line, fit for a table cell: nothing in it is interpreted, or linked.
 pub(super) fn code(text: &str) -> String {
     let text = one_line(text);
     let text = text.trim();
     if text.is_empty() {
-        return "–".to_owned();
+        return NOTHING.to_owned();
     }
     // A code span takes everything as it is, but tables look for `|` and `\` before spans.
     if text.contains(['`', '|', '\\']) { format!("<code>{}</code>", entities(text)) } else { format!("`{text}`") }
@@ -40,7 +43,18 @@ pub(super) fn prose(text: &str) -> String {
             _ => words(part, &mut out),
         }
     }
-    out.trim().to_owned()
+    inside(out.trim())
+}
+
+/// A digit, `-`, `+` or `=` could begin a list or a heading.
+fn inside(markdown: &str) -> String {
+    match markdown.chars().next() {
+        Some(c) if c.is_ascii_digit() || matches!(c, '-' | '+' | '=') => {
+            format!("&#{};{}", u32::from(c), &markdown[1..])
+        }
+        Some(_) => markdown.to_owned(),
+        None => NOTHING.to_owned(),
+    }
 }
 
 /// Text inside HTML we write ourselves (`<summary>` …).
@@ -94,16 +108,16 @@ fn words(text: &str, out: &mut String) {
     }
 }
 
-/// Would a forge link it, or call somebody?
+/// Would a forge link it, or call somebody? Names with underscores simply read better as code.
 fn is_catchy(word: &str) -> bool {
     let lower = word.to_ascii_lowercase();
-    word.contains(['@', '#']) || lower.contains("://") || lower.contains("www.") || lower.contains("mailto:")
+    word.contains(['@', '#', '_']) || lower.contains("://") || lower.contains("www.") || lower.contains("mailto:")
 }
 
-/// Every character with a meaning in markdown or HTML as a numeric reference, which markdown shows and never obeys. Only
-/// for text in the middle of a line: marks that count at its start are left alone.
+/// Every character with a meaning in markdown or HTML as a numeric reference, which markdown shows and never obeys. Marks
+/// that count only at the start of a line are left alone.
 fn entities(text: &str) -> String {
-    const SPECIAL: &str = "&<>\"'|`*_[]\\~#!@$^{}";
+    const SPECIAL: &str = "&<>|`*_[]\\~#!@$^{}";
     let mut out = String::with_capacity(text.len() + 16);
     for (i, c) in text.char_indices() {
         // Forges look for `://` and `www.` in the source.
@@ -128,7 +142,8 @@ fn one_line(text: &str) -> String {
 
 /// A line without control characters, and without those that reverse or hide the reading direction of what follows.
 fn clean(line: &str) -> Cow<'_, str> {
-    let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}' | '\u{85}');
+    let turns =
+        |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}' | '\u{85}');
     match strip_controls(line) {
         line if line.contains(turns) => Cow::Owned(line.chars().filter(|&c| !turns(c)).collect()),
         line => line,

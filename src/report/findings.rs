@@ -24,7 +24,12 @@ pub(super) fn findings(document: &Document) -> Vec<Finding> {
     let mut all: Vec<Finding> = document.builds.iter().flat_map(of_build).collect();
     if let Some(failure) = &document.failure {
         let title = format!("{} failed", failure.kind);
-        all.extend(failure.problems.iter().map(|p| of_problem(p, true, &title)));
+        // What a build has already said of a place is not said again there.
+        let broken: Vec<&BuildFailure> = document.builds.iter().filter_map(|b| b.build_failure.as_ref()).collect();
+        let told = |p: &Problem| {
+            broken.iter().any(|b| !b.summary.is_empty() && p.what.contains(&b.summary) && b.dockerfile == p.location)
+        };
+        all.extend(failure.problems.iter().filter(|p| !told(p)).map(|p| of_problem(p, true, &title)));
     }
     let mut seen = BTreeSet::new();
     all.retain(|f| seen.insert((place_key(f), f.message.clone())));
@@ -41,11 +46,18 @@ fn of_build(build: &Build) -> Vec<Finding> {
         let title = format!("the build {} failed", build.id);
         found.extend(failure.problems.iter().map(|p| of_problem(p, build.required, &title)));
     }
-    found.extend(build.warnings.iter().map(|warning| Finding {
-        error: false,
-        title: format!("check of the build {}", build.id),
-        message: [warning.message.as_str(), &warning.detail, &warning.url].iter().filter(|t| !t.is_empty()).copied().collect::<Vec<_>>().join("\n"),
-        place: warning.location.as_ref().and_then(in_repository),
+    found.extend(build.warnings.iter().map(|warning| {
+        Finding {
+            error: false,
+            title: format!("check of the build {}", build.id),
+            message: [warning.message.as_str(), &warning.detail, &warning.url]
+                .iter()
+                .filter(|t| !t.is_empty())
+                .copied()
+                .collect::<Vec<_>>()
+                .join("\n"),
+            place: warning.location.as_ref().and_then(in_repository),
+        }
     }));
     found
 }
@@ -106,11 +118,26 @@ mod tests {
 
     #[test]
     fn only_paths_inside_the_repository_are_places() {
-        let ok = |file: &str| in_repository(&Location { file: file.into(), line: Some(1), column: None }).map(|l| l.file);
+        let ok =
+            |file: &str| in_repository(&Location { file: file.into(), line: Some(1), column: None }).map(|l| l.file);
         assert_eq!(ok("src/main.rs").as_deref(), Some("src/main.rs"));
         assert_eq!(ok("./Dockerfile").as_deref(), Some("Dockerfile"));
         assert_eq!(ok("a..b/..c").as_deref(), Some("a..b/..c"));
-        for bad in ["", "/etc/passwd", "../x", "a/../../x", "a/..", "a//b", "./", "https://x/y", "C:\\x", "a\nb", "<stdin>", "~/x", "."] {
+        for bad in [
+            "",
+            "/etc/passwd",
+            "../x",
+            "a/../../x",
+            "a/..",
+            "a//b",
+            "./",
+            "https://x/y",
+            "C:\\x",
+            "a\nb",
+            "<stdin>",
+            "~/x",
+            ".",
+        ] {
             assert_eq!(ok(bad), None, "{bad:?}");
         }
     }
@@ -119,7 +146,7 @@ mod tests {
     fn the_source_line_comes_before_the_dockerfile_line_and_the_cause_is_told_there_too() {
         let found = findings(&Document::new(&fixtures::failing_run()));
         let places: Vec<_> = found.iter().map(|f| f.place.as_ref().map(|at| at.file.as_str())).collect();
-        assert_eq!(places, [Some("src/main.rs"), Some("src/routes.rs"), Some("Dockerfile"), Some("Dockerfile")]);
+        assert_eq!(places, [Some("src/main.rs"), Some("src/routes.rs"), Some("Dockerfile")]);
         assert!(found[2].message.ends_with("expected `u16`, found `&str`"), "{}", found[2].message);
     }
 

@@ -23,14 +23,29 @@ pub struct OutputSpec {
 
 /// All outputs, the most important first: where a runner's limits are reached, the last go.
 pub const OUTPUTS: &[OutputSpec] = &[
-    OutputSpec { name: "digest", description: "Digest of the image (sha256:…): of the index for several platforms, else of the manifest" },
-    OutputSpec { name: "image", description: "The image by digest (host/path@sha256:…) in the first registry; its name in the engine if it was loaded" },
-    OutputSpec { name: "tags", description: "References published (host/path:tag), or names loaded; one on each line, comma-joined in a dotenv report" },
+    OutputSpec {
+        name: "digest",
+        description: "Digest of the image (sha256:…): of the index for several platforms, else of the manifest",
+    },
+    OutputSpec {
+        name: "image",
+        description: "The image by digest (host/path@sha256:…) in the first registry; its name in the engine if it was loaded",
+    },
+    OutputSpec {
+        name: "tags",
+        description: "References published (host/path:tag), or names loaded; one on each line, comma-joined in a dotenv report",
+    },
     OutputSpec { name: "imageid", description: "Digest of the image's configuration; empty for several platforms" },
     OutputSpec { name: "version", description: "Version of the image, as git and CI tell it" },
     OutputSpec { name: "result", description: "Path of the result document, relative to the workspace" },
-    OutputSpec { name: "published", description: "Everything published by all builds: a JSON array of objects with build, target, reference and digest; comma-joined host/path:tag@digest in a dotenv report" },
-    OutputSpec { name: "metadata", description: "BuildKit's metadata as JSON; in a dotenv report the path of a file that holds it" },
+    OutputSpec {
+        name: "published",
+        description: "Everything published by all builds: a JSON array of objects with build, target, reference and digest; comma-joined host/path:tag@digest in a dotenv report",
+    },
+    OutputSpec {
+        name: "metadata",
+        description: "BuildKit's metadata as JSON; in a dotenv report the path of a file that holds it",
+    },
 ];
 
 /// The values, before they take a runner's form. The singular ones are empty when several builds could be meant.
@@ -98,7 +113,8 @@ impl Outputs {
         self.values(|name| match name {
             "tags" => self.tags.join(","),
             "published" => {
-                let all: Vec<_> = self.published.iter().map(|(_, tag)| format!("{}@{}", tag.reference, tag.digest)).collect();
+                let all: Vec<_> =
+                    self.published.iter().map(|(_, tag)| format!("{}@{}", tag.reference, tag.digest)).collect();
                 all.join(",")
             }
             _ => self.metadata.as_ref().map(|_| METADATA_FILE.to_owned()).unwrap_or_default(),
@@ -122,7 +138,12 @@ impl Outputs {
         let all: Vec<_> = self
             .published
             .iter()
-            .map(|(build, tag)| Published { build, target: &tag.target, reference: &tag.reference, digest: &tag.digest })
+            .map(|(build, tag)| Published {
+                build,
+                target: &tag.target,
+                reference: &tag.reference,
+                digest: &tag.digest,
+            })
             .collect();
         serde_json::to_string(&all).unwrap_or_default()
     }
@@ -179,7 +200,11 @@ mod tests {
         let values = outputs(&fixtures::success(), None).for_dotenv();
         insta::assert_snapshot!(lines(values.clone()));
         let pairs: Vec<(&str, &str)> = values.iter().map(|(n, v)| (*n, v.as_str())).collect();
-        assert_eq!(crate::runner::dotenv::render(&pairs).notes, [], "two registries and three tags fit GitLab's limits");
+        assert_eq!(
+            crate::runner::dotenv::render(&pairs).notes,
+            [],
+            "two registries and three tags fit GitLab's limits"
+        );
     }
 
     #[test]

@@ -55,7 +55,8 @@ struct Said {
 }
 
 fn documents(document: &Document, outputs: &Outputs, summary: &str, workspace: &Path, said: &mut Said) {
-    let mut put = |file: &str, text: &str| replace(&workspace.join(file), text).map_err(|error| not_written(file, &error)).err();
+    let put =
+        |file: &str, text: &str| replace(&workspace.join(file), text).map_err(|error| not_written(file, &error)).err();
     said.failed.extend(put(RESULT_FILE, &document.to_json()));
     match outputs.metadata() {
         Some(metadata) => said.failed.extend(put(METADATA_FILE, &format!("{metadata:#}\n"))),
@@ -112,12 +113,16 @@ fn directory(workspace: &Path) -> Result<(), Problem> {
         .and_then(|()| Ok((workspace.canonicalize()?, path.canonicalize()?)))
         .map_err(|error| not_written(DIRECTORY, &error))?;
     if !real.starts_with(&root) {
-        return Err(Problem::new(format!("{DIRECTORY} is a symbolic link to {}, outside the workspace", real.display()))
-            .hint(format!("remove {DIRECTORY} from the repository: it is where reports of a run are written")));
+        return Err(Problem::new(format!(
+            "{DIRECTORY} is a symbolic link to {}, outside the workspace",
+            real.display()
+        ))
+        .hint(format!("remove {DIRECTORY} from the repository: it is where reports of a run are written")));
     }
     if !real.is_dir() {
-        return Err(Problem::new(format!("{DIRECTORY} is not a directory"))
-            .hint(format!("remove or rename the file {DIRECTORY}: reports of a run are written to a directory of that name")));
+        return Err(Problem::new(format!("{DIRECTORY} is not a directory")).hint(format!(
+            "remove or rename the file {DIRECTORY}: reports of a run are written to a directory of that name"
+        )));
     }
     Ok(())
 }
@@ -125,8 +130,10 @@ fn directory(workspace: &Path) -> Result<(), Problem> {
 fn replace(path: &Path, text: &str) -> std::io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
     // Later steps may run as another user.
-    let mut file =
-        tempfile::Builder::new().prefix(".new-").permissions(fs::Permissions::from_mode(0o644)).tempfile_in(directory)?;
+    let mut file = tempfile::Builder::new()
+        .prefix(".new-")
+        .permissions(fs::Permissions::from_mode(0o644))
+        .tempfile_in(directory)?;
     file.write_all(text.as_bytes())?;
     file.persist(path)?;
     Ok(())

@@ -34,6 +34,8 @@ pub enum Fault {
     Header(&'static str, String),
     /// Answer with so many bytes of nothing.
     Huge(u64),
+    /// Pass on, and let so many bytes of the answer go each time this has passed.
+    Trickle(usize, Duration),
 }
 
 /// When which fault happens.
@@ -116,6 +118,20 @@ impl Rule {
 }
 
 impl Seen {
+    fn of(request: &Request) -> Self {
+        let text = |name: &str| request.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
+        Self {
+            method: request.method().to_string(),
+            path: request.uri().path().to_owned(),
+            query: request.uri().query().unwrap_or_default().to_owned(),
+            authorization: text("authorization"),
+            user_agent: text("user-agent"),
+            status: 0,
+            up: Arc::default(),
+            down: Arc::default(),
+        }
+    }
+
     /// Bytes of its body that came so far.
     pub fn up(&self) -> u64 {
         self.up.load(Ordering::Relaxed)
@@ -201,17 +217,7 @@ impl Drop for FaultProxy {
 }
 
 async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response {
-    let text = |name: &str| request.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
-    let seen = Seen {
-        method: request.method().to_string(),
-        path: request.uri().path().to_owned(),
-        query: request.uri().query().unwrap_or_default().to_owned(),
-        authorization: text("authorization"),
-        user_agent: text("user-agent"),
-        status: 0,
-        up: Arc::default(),
-        down: Arc::default(),
-    };
+    let seen = Seen::of(&request);
     let at = {
         let mut all = shared.seen.lock().unwrap();
         all.push(seen.clone());
@@ -245,6 +251,17 @@ async fn respond(shared: &Shared, request: Request, seen: &Seen) -> Response {
         Some(Fault::CloseAfter) => close(),
         Some(Fault::Header(name, value)) => {
             response.headers_mut().insert(name, value.parse().unwrap());
+        }
+        Some(Fault::Trickle(bytes, pause)) => {
+            let (parts, body) = response.into_parts();
+            let whole = axum::body::to_bytes(body, 64 << 20).await.unwrap();
+            let pieces: Vec<_> =
+                (0..whole.len()).step_by(bytes).map(|at| whole.slice(at..whole.len().min(at + bytes))).collect();
+            let slow = futures::stream::iter(pieces).then(move |piece| async move {
+                tokio::time::sleep(pause).await;
+                Ok::<_, std::io::Error>(piece)
+            });
+            response = Response::from_parts(parts, Body::from_stream(slow));
         }
         Some(Fault::Truncate(bytes)) => {
             let (parts, body) = response.into_parts();
@@ -344,8 +361,7 @@ impl Shared {
     fn gate(&self, seen: &Seen) -> Option<Response> {
         let mut tokens = self.tokens.lock().unwrap();
         let tokens = tokens.as_mut()?;
-        let query: Vec<(String, String)> =
-            url::form_urlencoded::parse(seen.query.as_bytes()).into_owned().collect();
+        let query: Vec<(String, String)> = url::form_urlencoded::parse(seen.query.as_bytes()).into_owned().collect();
         if seen.path == "/token" {
             return Some(tokens.give(seen, &query));
         }
@@ -355,11 +371,9 @@ impl Shared {
         let action = if seen.method == "DELETE" { "delete" } else { action };
         let need = format!("repository:{}:{action}", &path[..end]);
         let token = seen.authorization.as_deref().and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
-        let allowed = tokens.given.get(token).is_some_and(|(scopes, until)| {
-            *until > Instant::now() && scopes.contains(&need)
-        });
-        let challenge =
-            format!("Bearer realm=\"http://{}/token\",service=\"testbed\",scope=\"{need}\"", self.host);
+        let allowed =
+            tokens.given.get(token).is_some_and(|(scopes, until)| *until > Instant::now() && scopes.contains(&need));
+        let challenge = format!("Bearer realm=\"http://{}/token\",service=\"testbed\",scope=\"{need}\"", self.host);
         let body = r#"{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}"#;
         (!allowed).then(|| answer(401, &[("www-authenticate", challenge)], body.to_owned()))
     }

@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test program uses its own part")]
 
 pub mod fault_proxy;
+pub mod tls_front;
 
 /// A variable of the testbed. A live test without its component fails; it never passes by being skipped.
 #[track_caller]

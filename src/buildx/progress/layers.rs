@@ -185,9 +185,13 @@ impl Timeline {
             step.before += step.seconds();
         }
         step.vertex.clone_from(vertex);
-        if vertex.completed.is_some() && vertex.error.is_empty() {
+        if step.ended_well() {
             self.tails.remove(&vertex.digest);
         }
+    }
+
+    fn ended_well(&self, digest: &str) -> bool {
+        self.by_digest.get(digest).is_some_and(|&i| self.steps[i].ended_well())
     }
 
     fn log(&mut self, vertex: &str, data: &[u8]) {
@@ -199,7 +203,7 @@ impl Timeline {
         self.overall.push(data);
         if let Some(tail) = self.tails.get_mut(vertex) {
             tail.push(data);
-        } else if self.tails.len() < MAX_STEP_TAILS {
+        } else if self.tails.len() < MAX_STEP_TAILS && !self.ended_well(vertex) {
             let mut tail = LogTail::new(STEP_TAIL.0, STEP_TAIL.1);
             tail.push(data);
             self.tails.insert(vertex.to_owned(), tail);
@@ -208,10 +212,14 @@ impl Timeline {
 }
 
 impl Step {
+    /// It is over, and nothing was wrong.
+    fn ended_well(&self) -> bool {
+        (self.vertex.completed.is_some() || self.vertex.cached) && self.vertex.error.is_empty()
+    }
+
     /// The layer with how it ran, if it ended well.
     fn finished(&self) -> Option<Layer> {
-        let ended = self.vertex.completed.is_some() || self.vertex.cached;
-        let layer = self.layer.as_ref().filter(|_| ended && self.vertex.error.is_empty())?;
+        let layer = self.layer.as_ref().filter(|_| self.ended_well())?;
         let seconds = if self.vertex.cached { 0.0 } else { self.before + self.seconds() };
         Some(Layer { cached: self.vertex.cached, seconds, ..layer.clone() })
     }

@@ -7,6 +7,7 @@ pub mod clean;
 pub mod layers;
 mod lines;
 mod name;
+mod pending;
 pub mod plain;
 pub mod rawjson;
 pub mod tail;

@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::clean::clean;
 use super::layers::Timeline;
 use super::lines::{Line, Lines};
+use super::pending::PendingLog;
 use super::{MAX_LOG_PIECE, MAX_VERTEXES, clip};
 use crate::buildx::event::{Layer, Progress, Vertex, Warning};
 
@@ -31,76 +32,85 @@ pub fn parse_buildx_output(text: &str) -> Vec<Layer> {
 #[derive(Debug, Default)]
 pub struct Parser {
     lines: Lines,
-    names: HashMap<u32, String>,
+    state: State,
 }
 
 impl Parser {
-    /// Reads the next bytes, cut anywhere.
+    /// Reads the next bytes, cut anywhere. All output that came in whole lines has been told when this returns.
     pub fn push(&mut self, chunk: &[u8], out: &mut impl FnMut(Progress)) {
-        let Self { lines, names } = self;
-        lines.push(chunk, |line| read(names, &line, out));
+        let Self { lines, state } = self;
+        lines.push(chunk, |line| state.read(&line, out));
+        state.log.flush(out);
     }
 
     /// The stream is over: reads an unfinished last line.
     pub fn finish(&mut self, out: &mut impl FnMut(Progress)) {
-        let Self { lines, names } = self;
-        lines.finish(|line| read(names, &line, out));
+        let Self { lines, state } = self;
+        lines.finish(|line| state.read(&line, out));
+        state.log.flush(out);
     }
 }
 
-fn read(names: &mut HashMap<u32, String>, line: &Line<'_>, out: &mut impl FnMut(Progress)) {
-    let bytes = match line {
-        Line::Whole(bytes) => bytes,
-        Line::TooLong { bytes } => {
-            return out(Progress::Trailer(format!("(a line of {bytes} bytes was too long to read)")));
+#[derive(Debug, Default)]
+struct State {
+    names: HashMap<u32, String>,
+    log: PendingLog,
+}
+
+impl State {
+    fn read(&mut self, line: &Line<'_>, out: &mut impl FnMut(Progress)) {
+        let text = match line {
+            Line::Whole(bytes) => String::from_utf8_lossy(bytes),
+            Line::TooLong { bytes } => format!("(a line of {bytes} bytes was too long to read)").into(),
+        };
+        let event = match numbered(&text) {
+            // `#0` is buildx speaking about itself.
+            Some((0, _)) => return,
+            Some((number, rest)) => match (self.names.get(&number), logged(rest)) {
+                (Some(_), Some(output)) => {
+                    return self.log.push_line(&format!("#{number}"), output.as_bytes(), out);
+                }
+                (Some(name), None) => step(format!("#{number}"), name, rest),
+                (None, _) => self.begin(number, rest),
+            },
+            None if text.trim().is_empty() => return,
+            None => Some(Progress::Trailer(clip(&text, MAX_LOG_PIECE))),
+        };
+        if let Some(event) = event {
+            self.log.flush(out);
+            out(event);
         }
-    };
-    let text = String::from_utf8_lossy(bytes);
-    match numbered(&text) {
-        // `#0` is buildx speaking about itself.
-        Some((0, _)) => {}
-        Some((number, rest)) => step(names, number, rest, out),
-        None if text.trim().is_empty() => {}
-        None => out(Progress::Trailer(clip(&text, MAX_LOG_PIECE))),
+    }
+
+    fn begin(&mut self, number: u32, name: &str) -> Option<Progress> {
+        if self.names.len() == MAX_VERTEXES {
+            return None;
+        }
+        let name = clip(&clean(name.as_bytes()), 4096);
+        self.names.insert(number, name.clone());
+        Some(Progress::Vertex(vertex(format!("#{number}"), name, Ending::Running)))
     }
 }
 
 /// `#12 rest`.
 fn numbered(line: &str) -> Option<(u32, &str)> {
-    let (number, rest) = line.strip_prefix('#')?.split_once(' ').unwrap_or((line.strip_prefix('#')?, ""));
+    let text = line.strip_prefix('#')?;
+    let (number, rest) = text.split_once(' ').unwrap_or((text, ""));
     let digits = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
     digits.then(|| number.parse().ok()).flatten().map(|n| (n, rest))
 }
 
-fn step(names: &mut HashMap<u32, String>, number: u32, rest: &str, out: &mut impl FnMut(Progress)) {
-    let id = format!("#{number}");
-    let Some(name) = names.get(&number) else {
-        if names.len() < MAX_VERTEXES {
-            let name = clip(&clean(rest.as_bytes()), 4096);
-            names.insert(number, name.clone());
-            out(Progress::Vertex(vertex(id, name, Ending::Running)));
-        }
-        return;
-    };
-    let header = rest.strip_suffix(" (resume)").unwrap_or(rest);
-    if rest == "..." || header == name {
-        return;
-    }
-    if let Some(text) = logged(rest) {
-        let line = format!("{text}\n").into_bytes();
-        for piece in line.chunks(MAX_LOG_PIECE) {
-            out(Progress::Log { vertex: id.clone(), stderr: false, data: piece.to_vec() });
-        }
-        return;
-    }
-    if let Some(message) = rest.strip_prefix("WARN: ") {
-        return out(Progress::Warning(warning(message)));
-    }
-    if let Some(ending) = Ending::read(rest) {
-        return out(Progress::Vertex(vertex(id, name.clone(), ending)));
-    }
-    if let Some(transfer) = transfer(id, rest) {
-        out(transfer);
+/// What a line says about a step that is known, and that is not its output.
+fn step(id: String, name: &str, rest: &str) -> Option<Progress> {
+    // The name is printed again when buildx comes back to a step it had left with `...`.
+    if rest == "..." || rest.strip_suffix(" (resume)").unwrap_or(rest) == name {
+        None
+    } else if let Some(message) = rest.strip_prefix("WARN: ") {
+        Some(Progress::Warning(warning(message)))
+    } else if let Some(ending) = Ending::read(rest) {
+        Some(Progress::Vertex(vertex(id, name.to_owned(), ending)))
+    } else {
+        transfer(id, rest)
     }
 }
 

@@ -11,6 +11,7 @@ use base64::prelude::BASE64_STANDARD;
 use jiff::{SignedDuration, Timestamp};
 
 use super::lines::{Line, Lines};
+use super::pending::PendingLog;
 use super::{MAX_LOG_PIECE, MAX_VERTEXES, clip};
 use crate::buildx::event::{Progress, Vertex, Warning};
 use crate::problem::Location;
@@ -19,9 +20,6 @@ mod wire;
 
 #[cfg(test)]
 pub(in crate::buildx) mod tests;
-
-/// Base64 characters decoded at a time: whole groups of four, one log piece at most.
-const BASE64_BLOCK: usize = MAX_LOG_PIECE / 3 * 4;
 
 /// Transfers remembered; beyond it they are told only when done.
 const MAX_TRANSFERS: usize = 4096;
@@ -133,7 +131,7 @@ impl State {
         }
         for log in logs {
             let whole = whole(&self.parts, &log.vertex);
-            self.log.push(whole, log.stream == 2, &log.data, out);
+            self.log.push_base64(whole, log.stream == 2, &log.data, out);
         }
         for transfer in status.statuses.iter().flatten() {
             self.transfer(transfer, out);
@@ -254,52 +252,6 @@ impl Phase {
         } else {
             Self::Waiting
         }
-    }
-}
-
-/// Log bytes of one stream of one vertex, not yet told.
-#[derive(Debug, Default)]
-struct PendingLog {
-    vertex: String,
-    stderr: bool,
-    data: Vec<u8>,
-}
-
-impl PendingLog {
-    fn push(&mut self, vertex: &str, stderr: bool, base64: &str, out: &mut impl FnMut(Progress)) {
-        if self.vertex != vertex || self.stderr != stderr {
-            self.flush(out);
-            self.vertex.clear();
-            self.vertex.push_str(&vertex[..vertex.floor_char_boundary(256)]);
-            self.stderr = stderr;
-        }
-        for block in base64.as_bytes().chunks(BASE64_BLOCK) {
-            let before = self.data.len();
-            if BASE64_STANDARD.decode_vec(block, &mut self.data).is_err() {
-                // Not what BuildKit writes; the text as it stands is better than nothing.
-                self.data.truncate(before);
-                self.data.extend_from_slice(block);
-            }
-            while self.data.len() >= MAX_LOG_PIECE {
-                self.tell_piece(out);
-            }
-        }
-    }
-
-    fn flush(&mut self, out: &mut impl FnMut(Progress)) {
-        if !self.data.is_empty() {
-            let data = self.data.as_slice().to_vec();
-            self.data.clear();
-            out(Progress::Log { vertex: self.vertex.clone(), stderr: self.stderr, data });
-        }
-    }
-
-    /// Tells one full piece, cut after its last whole line.
-    fn tell_piece(&mut self, out: &mut impl FnMut(Progress)) {
-        let end = memchr::memrchr(b'\n', &self.data[..MAX_LOG_PIECE]).map_or(MAX_LOG_PIECE, |i| i + 1);
-        let rest = self.data.split_off(end);
-        let data = std::mem::replace(&mut self.data, rest);
-        out(Progress::Log { vertex: self.vertex.clone(), stderr: self.stderr, data });
     }
 }
 

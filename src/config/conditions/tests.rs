@@ -102,7 +102,17 @@ fn what_a_person_reads() {
         say(&when(&[], &[], &[]), None, None),
         selects(&list(&["stable"]), &policies(), Some("nightly")).why,
     ]
-    .join("\n"), @r"");
+    .join("\n"), @r#"
+    event push, branch main matches `trunk`
+    branch feature/x matches none of when.branches [trunk, releases]
+    branch main is excluded by `!trunk` in when.branches
+    branch dev is not excluded
+    no branch, and when.branches only excludes
+    when.git_tags [stable] wants a git tag and this run has none
+    event push is none of when.events [tag, merge_request]
+    it has no conditions
+    git tag nightly matches none of select_tags [stable]
+    "#);
 }
 
 #[test]
@@ -117,7 +127,7 @@ fn entries_are_checked() {
         check_entry("!release", &names),
         Err(BadPattern::Mistyped { written: "release".into(), nearest: "releases".into() })
     );
-    for bad in ["re:[", "(", "a{1000}{1000}{1000}", &"(".repeat(200), &"a".repeat(2000), "(?<x", r"\p{Nope}"] {
+    for bad in ["re:[", "(", "a{1000}{1000}{1000}", &"(".repeat(200), &"a.".repeat(2000), "(?<x", r"\p{Nope}"] {
         assert!(matches!(check_entry(bad, &names), Err(BadPattern::Regex { .. })), "{bad}");
     }
 }

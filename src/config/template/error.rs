@@ -18,12 +18,10 @@ pub enum TemplateError {
         name: String,
     },
     /// The part after the colon does not fit the variable.
-    #[error("`{{{name}:{argument}}}`: {why}")]
+    #[error("`{{{written}}}`: {why}")]
     Argument {
-        /// Variable.
-        name: String,
-        /// As written.
-        argument: String,
+        /// What stands between the braces.
+        written: String,
         /// What is wanted.
         why: String,
     },
@@ -39,13 +37,13 @@ pub enum TemplateError {
     #[error("`vars` go round in a circle: {}", .0.join(" → "))]
     Cycle(Vec<String>),
     /// `{env:NAME}` of a variable that is not set.
-    #[error("`{{env:{0}}}`: the environment variable {0} is not set")]
+    #[error("`{{env:{0}}}`: the environment variable {0} is not set, or empty")]
     EnvUnset(String),
     /// The variable has no value in this run.
     #[error("`{{{name}}}` has no value in this run: {why}")]
     NoValue {
-        /// Variable.
-        name: &'static str,
+        /// What stands between the braces.
+        name: String,
         /// Why there is none.
         why: String,
     },
@@ -66,7 +64,7 @@ impl TemplateError {
                 "variables are {}; to keep braces as text, write `${{…}}` or put a blank after `{{`",
                 super::variable_names().collect::<Vec<_>>().join(", ")
             )),
-            Self::NotClosed { name } => Some(format!("write `{{{name}}}`")),
+            Self::NotClosed { .. } => Some("close it with `}`".to_owned()),
             Self::UnknownVar { nearest: Some(nearest), .. } => Some(format!("did you mean `{{var:{nearest}}}`?")),
             Self::UnknownVar { name, nearest: None } => Some(format!("add `{name}: …` under `vars`")),
             Self::EnvUnset(name) => Some(format!("set {name} in the job, or take it out of the template")),

@@ -122,12 +122,13 @@ pub(super) fn unknown_var(name: &str, vars: &BTreeMap<String, String>) -> Templa
 }
 
 fn value(variable: &Variable, values: &Values<'_>) -> Result<String, TemplateError> {
-    let missing = |name, why: &str| TemplateError::NoValue { name, why: why.to_owned() };
+    let missing = |name: &str, why: &str| TemplateError::NoValue { name: name.to_owned(), why: why.to_owned() };
     Ok(match variable {
         Variable::Version { part, scope: None } => part_of(values.version, *part),
         Variable::Version { part, scope: Some(scope) } => {
-            let version = scoped::version(scope, values.tag, values.git_tags, values.sha)
-                .ok_or_else(|| missing("version", &format!("no git tag `{scope}-v…` is behind this commit")))?;
+            let version = scoped::version(scope, values.tag, values.git_tags, values.sha).ok_or_else(|| {
+                missing(&format!("version:{scope}"), &format!("no git tag `{scope}-v…` is behind this commit"))
+            })?;
             part_of(&version, *part)
         }
         Variable::Branch => values

@@ -172,7 +172,41 @@ fn mistakes_are_named_and_mended() {
         "{version:a b}",
         "{version:cli}",
     ];
-    insta::assert_snapshot!(texts.map(say).join("\n"), @r"");
+    insta::assert_snapshot!(texts.map(say).join("\n"), @r#"
+    {versoin} => `{versoin}` is not a template variable
+        did you mean `{version}`?
+    {VERSION} => `{VERSION}` is not a template variable
+        did you mean `{version}`?
+    {FOO} => `{FOO}` is not a template variable
+        variables are version, base, major, minor, patch, prerelease, branch, sha, env, var, date, datetime, timestamp, commit.date, ci.pipeline, ci.runner, ci.job, ci.url, project.name, project.url, project.license, project.language, project.description, rand, randhex; to keep braces as text, write `${…}` or put a blank after `{`
+    {version => `{version` is not closed
+        close it with `}`
+    {date:2006 => `{date` is not closed
+        close it with `}`
+    {sha:0} => `{sha:0}`: a number from 1 to 64 is wanted
+        
+    {sha:x} => `{sha:x}`: a number from 1 to 64 is wanted
+        
+    {branch:x} => `{branch:x}`: this variable takes nothing after a colon
+        
+    {env} => `{env}`: the name of an environment variable is wanted, `{env:NAME}`
+        
+    {env:A B} => `{env:A B}`: the name of an environment variable is wanted, `{env:NAME}`
+        
+    {env:NOPE} => `{env:NOPE}`: the environment variable NOPE is not set, or empty
+        set NOPE in the job, or take it out of the template
+    {env:EMPTY} => `{env:EMPTY}`: the environment variable EMPTY is not set, or empty
+        set EMPTY in the job, or take it out of the template
+    {var:nmae} => `{var:nmae}`: there is no such name in `vars`
+        did you mean `{var:name}`?
+    {var:zzz} => `{var:zzz}`: there is no such name in `vars`
+        add `zzz: …` under `vars`
+    {date:YYYY} => `{date:YYYY}`: no part of a date stands in it; write it as `2006-01-02` or `%Y-%m-%d`
+        
+    {version:a b} => `{version:a b}`: a scope is letters, digits, `_`, `.`, `/` and `-`, as in the git tag `SCOPE-v1.2.3`
+        
+    {version:cli} => `{version:cli}` has no value in this run: no git tag `cli-v…` is behind this commit
+    "#);
 }
 
 #[test]

@@ -87,10 +87,9 @@ pub(super) enum ProjectField {
 
 /// A variable by name and argument.
 pub(super) fn variable(name: &str, argument: Option<&str>) -> Result<Variable, TemplateError> {
-    let bad = |why: &str| TemplateError::Argument {
-        name: clip(name),
-        argument: clip(argument.unwrap_or_default()),
-        why: why.to_owned(),
+    let bad = |why: &str| {
+        let written = argument.map_or_else(|| name.to_owned(), |argument| format!("{name}:{argument}"));
+        TemplateError::Argument { written: clip(&written), why: why.to_owned() }
     };
     let alone = |variable: Variable| match argument {
         None => Ok(variable),

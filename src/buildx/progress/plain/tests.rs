@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::buildx::progress::rawjson::tests::fixture;
+use crate::buildx::progress::rawjson::tests::{fixture, joined};
 
 fn events(text: &str) -> Vec<Progress> {
     let mut all = Vec::new();
@@ -156,7 +156,7 @@ proptest! {
             parser.push(&bytes[w[0]..w[1]], &mut |p| all.push(p));
         }
         parser.finish(&mut |p| all.push(p));
-        prop_assert_eq!(all, events(std::str::from_utf8(&bytes).unwrap()));
+        prop_assert_eq!(joined(all), joined(events(std::str::from_utf8(&bytes).unwrap())));
     }
 
     #[test]

@@ -6,6 +6,8 @@ use proptest::prelude::*;
 use rstest::rstest;
 
 use super::*;
+use crate::buildx::event::Layer;
+use crate::buildx::progress::MAX_LOG_PIECE;
 use crate::buildx::progress::plain;
 
 pub(in crate::buildx) fn fixture(name: &str) -> Vec<u8> {
@@ -24,7 +26,7 @@ fn events(chunks: &[&[u8]]) -> Vec<Progress> {
 }
 
 /// Neighbouring logs of one stream as one: how they are cut depends on how the bytes came.
-fn joined(events: Vec<Progress>) -> Vec<Progress> {
+pub(in crate::buildx) fn joined(events: Vec<Progress>) -> Vec<Progress> {
     let mut all: Vec<Progress> = Vec::new();
     for event in events {
         if let Progress::Log { vertex, stderr, data } = &event
@@ -151,8 +153,6 @@ fn both_formats_of_one_build_give_the_same_layers(#[case] name: &str) {
         assert_eq!(r, Layer { seconds: r.seconds, ..p });
     }
 }
-
-use crate::buildx::event::Layer;
 
 fn log_line(vertex: &str, stream: u8, data: &[u8]) -> String {
     format!(

@@ -1,0 +1,171 @@
+use proptest::prelude::*;
+use pulldown_cmark::{Event, LinkType, Options, Parser, Tag};
+
+use super::*;
+use crate::report::escape;
+use crate::report::fixtures;
+
+#[test]
+fn summaries() {
+    for (name, outcome) in fixtures::all() {
+        let mut document = Document::new(&outcome);
+        document.tool.version = "1.2.3".to_owned();
+        insta::assert_snapshot!(format!("summary_{name}"), summary(&document));
+    }
+}
+
+#[test]
+fn a_summary_is_never_too_large() {
+    let mut outcome = fixtures::hostile(&"`|x\n".repeat(500));
+    let build = outcome.builds[0].clone();
+    outcome.builds = vec![build; 300];
+    let layer = outcome.builds[0].layers[0].clone();
+    for build in &mut outcome.builds {
+        build.layers = vec![layer.clone(); 9];
+    }
+    let text = summary(&Document::new(&outcome));
+    assert!(text.len() < 1024 * 1024, "{}", text.len());
+    assert!(text.starts_with("## ❌"));
+}
+
+#[test]
+fn timelines_go_first_when_room_is_short() {
+    let mut outcome = fixtures::success();
+    let layer = outcome.builds[0].layers[0].clone();
+    let build = outcome.builds[0].clone();
+    outcome.builds = vec![build; 60];
+    outcome.builds.iter_mut().for_each(|b| b.layers = vec![layer.clone(); 300]);
+    let text = summary(&Document::new(&outcome));
+    assert!(!text.contains("| Step |") && text.contains("### Published") && text.contains("Environment"));
+}
+
+const HOSTILE: &[&str] = &[
+    "a | b | c",
+    "\\| x \\\\| y",
+    "`code` ``more`` ```",
+    "![beacon](https://evil.example/x.png)",
+    "[click](https://evil.example)",
+    "<img src=x onerror=alert(1)>",
+    "</code></summary></details><script>alert(1)</script>",
+    "@everyone look, #1 and acme/app#2",
+    "https://evil.example www.evil.example me@evil.example",
+    "<https://evil.example>",
+    "x\n\n```\n# heading\n| a | b |\n",
+    "~~~\n- list\n> quote\n1. one",
+    "- item",
+    "1. item",
+    "=====",
+    "a\r\n| row | row |\r",
+    "&lt;b&gt; &#96;",
+    "[a]: https://evil.example\n[a]",
+    "*bold* _it_ __b__ ~~s~~ $x$ $$y$$",
+    "\u{202e}drow\u{2028}x",
+    "::error::x",
+    "`unbalanced",
+    "-->",
+    "<!-- open",
+    "[^1]",
+];
+
+#[test]
+fn no_known_trick_works_in_a_summary() {
+    let calm = shape(&summary(&Document::new(&fixtures::hostile("calm"))));
+    for text in HOSTILE {
+        let rendered = summary(&Document::new(&fixtures::hostile(text)));
+        assert_eq!(shape(&rendered), calm, "{text:?}\n{rendered}");
+    }
+}
+
+/// What a text could change: tags and their order. Inline code and line breaks may come and go.
+fn shape(markdown: &str) -> Vec<String> {
+    let options = Options::ENABLE_TABLES
+        | Options::ENABLE_STRIKETHROUGH
+        | Options::ENABLE_TASKLISTS
+        | Options::ENABLE_FOOTNOTES
+        | Options::ENABLE_GFM
+        | Options::ENABLE_MATH;
+    let mut shape = Vec::new();
+    for event in Parser::new_ext(markdown, options) {
+        match event {
+            Event::Text(_) | Event::Code(_) | Event::SoftBreak | Event::End(_) => {}
+            Event::InlineHtml(tag) if matches!(&*tag, "<code>" | "</code>") => {}
+            // Blocks of HTML come line by line; the names in them may differ, the tags not.
+            Event::Html(line) => shape.push(format!("html {}", tags_in(&line))),
+            Event::Start(Tag::Link { link_type, dest_url, .. }) => {
+                assert!(link_type == LinkType::Inline && dest_url.starts_with("https://forge.example/"), "{dest_url}");
+                shape.push("link".to_owned());
+            }
+            Event::Start(Tag::CodeBlock(kind)) => shape.push(format!("code block {kind:?}")),
+            Event::Start(tag) => shape.push(format!("{tag:?}")),
+            other => shape.push(format!("{other:?}")),
+        }
+    }
+    shape
+}
+
+fn tags_in(line: &str) -> String {
+    line.split('<').skip(1).map(|rest| rest.split('>').next().unwrap_or(rest)).collect::<Vec<_>>().join(" ")
+}
+
+fn in_places(text: &str) -> String {
+    format!(
+        "| a | b |\n| --- | --- |\n| {} | {} |\n\n- {}\n\nx {}\n\n{}\n\n<details>\n<summary>x {} y</summary>\n\n{}\n</details>\n",
+        code(text),
+        prose(text),
+        prose(text),
+        code(text),
+        prose(text),
+        html(text),
+        fenced([text]),
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #[test]
+    fn no_text_can_open_anything(text in "([-+=`|<>!\\[\\]()*_~#@&;:/.\\\\\n\r\t 0-9a]|https://|www\\.|</?[a-z]{1,8}>|\\PC){0,24}") {
+        let calm = shape(&in_places("calm"));
+        let rendered = in_places(&text);
+        prop_assert_eq!(shape(&rendered), calm, "{}", rendered);
+    }
+
+    #[test]
+    fn links_are_only_plain_web_addresses(text in "\\PC{0,40}") {
+        if let Some(url) = escape::link(&text) {
+            prop_assert!(url.starts_with("http") && !url.contains([' ', ')', '<', '>', '"', '\\']));
+        }
+    }
+}
+
+#[test]
+fn nothing_looks_like_a_mention_or_an_address_outside_code() {
+    let outside = |text: &str| {
+        let rendered = prose(text);
+        rendered.split('`').step_by(2).collect::<String>()
+    };
+    for text in [
+        "ask @alice, or (@bob/team).",
+        "see https://x.example/a?b=c.",
+        "www.evil.example",
+        "WWW.evil.example",
+        "fixes #12; a#3",
+        "mail me@x.example",
+    ] {
+        let outside = outside(text);
+        assert!(
+            !outside.contains(['@']) && !outside.contains("://") && !outside.to_lowercase().contains("www."),
+            "{outside}"
+        );
+    }
+}
+
+#[test]
+fn sentences_stay_readable() {
+    assert_eq!(
+        prose("target `hub` names the build `ap`: see https://x.example/a, or ask @alice."),
+        "target `hub` names the build `ap`: see `https://x.example/a`, or ask `@alice`."
+    );
+    assert_eq!(prose("2 problems"), "&#50; problems");
+    assert_eq!(code(""), "–");
+    assert_eq!(code("a|b"), "<code>a&#124;b</code>");
+}
