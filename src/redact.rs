@@ -167,6 +167,11 @@ pub struct Stream {
 }
 
 impl Stream {
+    /// There is nothing to hide: pieces need not be pushed through it.
+    pub fn is_idle(&self) -> bool {
+        self.redactor.is_idle()
+    }
+
     /// Takes a piece; appends to `out` what can be told for certain.
     pub fn push(&mut self, piece: &[u8], out: &mut Vec<u8>) {
         let Some(patterns) = self.redactor.0.clone() else {

@@ -28,7 +28,8 @@ fn documents_list_the_inputs_of_the_binary() {
             let short = spec.short.map(|short| format!("`-{short}`"));
             let also: Vec<_> =
                 short.into_iter().chain(spec.aliases.iter().map(|alias| format!("`--{alias}`"))).collect();
-            let cells = [format!("`{}`", spec.name), also.join(", "), format!("`{}`", spec.value), spec.help.to_owned()];
+            let cells =
+                [format!("`{}`", spec.name), also.join(", "), format!("`{}`", spec.value), spec.help.to_owned()];
             text.push_str(&row(&cells));
         }
     }
@@ -91,7 +92,8 @@ fn troubleshooting_quotes_our_own_messages() {
         chapter.lines().filter_map(|line| line.strip_prefix("**`")?.strip_suffix("`** —")).collect();
     assert!(quotes.len() >= 10, "{quotes:?}");
     for quote in quotes {
-        for piece in quote.split('…').map(|piece| piece.trim_matches(['(', ')', ' '])).filter(|piece| piece.len() > 6) {
+        for piece in quote.split('…').map(|piece| piece.trim_matches(['(', ')', ' '])).filter(|piece| piece.len() > 6)
+        {
             assert!(source.contains(piece), "`{quote}`: no message of ours says `{piece}`");
         }
     }
@@ -126,10 +128,8 @@ fn contributing_lists_the_recipes_of_the_justfile() {
         .collect();
     recipes.sort_unstable();
     let contributing = read("CONTRIBUTING.md");
-    let mut listed: Vec<&str> = contributing
-        .lines()
-        .filter_map(|line| line.strip_prefix("| `just ")?.split(['`', ' ']).next())
-        .collect();
+    let mut listed: Vec<&str> =
+        contributing.lines().filter_map(|line| line.strip_prefix("| `just ")?.split(['`', ' ']).next()).collect();
     listed.sort_unstable();
     assert_eq!(listed, recipes);
 }

@@ -97,7 +97,9 @@ pub fn build(step: &Step, run: &Invocation<'_>) -> Vec<String> {
     argv.pair("--builder", run.builder);
     argv.pair("--progress", run.format.flag());
     argv.pair("--metadata-file", &run.metadata.display().to_string());
-    argv.pair("--file", &local_or_url(run.root, &step.dockerfile));
+    // Beside a remote context the Dockerfile is a path inside it.
+    let root = if is_remote(&step.context) { Path::new("") } else { run.root };
+    argv.pair("--file", &local_or_url(root, &step.dockerfile));
     if let Some(target) = &step.target {
         argv.pair("--target", target);
     }

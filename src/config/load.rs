@@ -20,6 +20,7 @@ mod sections;
 mod tree;
 
 use findings::Findings;
+pub(super) use sections::OTHERS;
 
 /// Names looked for where no file is named, in this order.
 pub const DEFAULT_NAMES: [&str; 2] = [".stagefreight.yml", ".stagefreight.yaml"];
@@ -28,7 +29,7 @@ pub const DEFAULT_NAMES: [&str; 2] = [".stagefreight.yml", ".stagefreight.yaml"]
 const LARGEST: usize = 1 << 20;
 
 /// A configuration that was read, and what to tell a person about it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Loaded {
     /// As written.
     pub config: Config,

@@ -4,9 +4,13 @@
 //! Everything here is pure but `read`, which opens the one file. Nothing here decides what a run does: that is `plan`'s.
 
 pub mod conditions;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod load;
 pub mod model;
 pub mod nearest;
+pub mod reference;
+pub mod schema;
 pub mod template;
 pub mod units;
 

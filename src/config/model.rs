@@ -25,7 +25,7 @@ pub use target::*;
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Version of the file format. Only 1 exists.
-    #[schemars(required, range(min = 1, max = 1))]
+    #[schemars(extend("x-required" = true), range(min = 1, max = 1))]
     pub version: u32,
     /// Free variables for templates, used as `{var:name}`. Values are templates themselves.
     pub vars: BTreeMap<String, String>,

@@ -18,6 +18,7 @@ mod variable;
 
 pub use error::TemplateError;
 pub use render::{CiValues, Values};
+pub use variable::Documented;
 use variable::Variable;
 
 /// The longest template read, in bytes.
@@ -35,9 +36,9 @@ enum Piece {
     Variable(Variable),
 }
 
-/// Names of all variables, for hints and documentation.
-pub fn variable_names() -> impl Iterator<Item = &'static str> {
-    variable::NAMES.iter().copied()
+/// All variables, for hints and documentation.
+pub fn variables() -> &'static [Documented] {
+    variable::VARIABLES
 }
 
 impl Template {
@@ -219,7 +220,7 @@ fn variable_at(inside: &str) -> Result<Option<(Variable, usize)>, TemplateError>
         return Ok(Some((variable::variable(name, Some(&argument[..close]))?, name_end + 1 + close + 1)));
     }
     // Somebody who writes `{version` forgot the brace; somebody who writes `{ version` or `{a, b}` means text.
-    if !after.contains('}') && variable::NAMES.contains(&name) {
+    if !after.contains('}') && variables().iter().any(|v| v.name == name) {
         return Err(TemplateError::NotClosed { name: name.to_owned() });
     }
     Ok(None)

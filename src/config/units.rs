@@ -183,10 +183,9 @@ impl JsonSchema for Age {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "type": "string",
             "title": "duration",
             "description": "A duration: numbers with the units s, m, h and d, as in `7d` or `72h30m`.",
-            "pattern": AGE_PATTERN
+            "anyOf": [{ "type": "string", "pattern": AGE_PATTERN }, { "const": 0 }]
         })
     }
 }
@@ -198,10 +197,9 @@ impl JsonSchema for Size {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "type": "string",
             "title": "size",
             "description": "A size in binary units, as in `15GB`: 1 KB is 1024 bytes. Without a unit it is bytes.",
-            "pattern": SIZE_PATTERN
+            "anyOf": [{ "type": "string", "pattern": SIZE_PATTERN }, { "type": "number", "minimum": 0 }]
         })
     }
 }

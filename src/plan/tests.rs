@@ -44,6 +44,7 @@ fn request(config: &str) -> Request {
         now: time("2026-03-04T05:06:07Z"),
         host_platform: "linux/amd64".to_owned(),
         local_cache_writable: true,
+        notes: Vec::new(),
     }
 }
 

@@ -187,7 +187,7 @@ mod tests {
     fn the_form_is_canonical_and_carries_its_checksum() {
         let record = sample();
         let text = canonical(&record);
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @r#"{"checksum":"sha256:93f45758d5267e7ee9dadc95f6ae1e3225c1c0141d43381da70c2bec6eb5fca5","instance":{"at":"","commit":null,"job":null,"pipeline":null},"published":[{"attestation":null,"build":"app","credentials":"ACME","digest":"sha256:05b3abf2579a5eb66403cd78be557fd860633a1fe2103c7642030defe32c657f","expected":{"commit":"cccccccccccccccccccccccccccccccccccccccc","tags":["1.2.3"]},"host":"localhost:5000","observed":{"builder":"sha256:05b3abf2579a5eb66403cd78be557fd860633a1fe2103c7642030defe32c657f","registry":"sha256:05b3abf2579a5eb66403cd78be557fd860633a1fe2103c7642030defe32c657f"},"path":"acme/app","provider":"generic","ref":"localhost:5000/acme/app:1.2.3","tag":"1.2.3","target":"main"}],"schema":1}"#);
         let read: PublishRecord = serde_json::from_str(&text).unwrap();
         assert!(is_intact(&read));
         let forged = PublishRecord { schema: 2, ..read };

@@ -4,7 +4,8 @@
 
 use std::sync::Arc;
 
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
 
 use super::blobs::{Sent, Source};
 use super::client::Registry;
@@ -67,8 +68,7 @@ pub async fn copy(
     let content = walk(from, digest).await?;
     // Only a repository of the same registry can be mounted from; whether this login may read it, it will say itself.
     let mount = (from.0.host() == to.0.host() && from.1 != to.1).then_some(from.1);
-    let source = |_: &Descriptor| Source::Repository(from.0.clone(), from.1.clone());
-    write(&content, source, mount, to).await
+    write(&content, Origin::Repository(from.0, from.1), mount, to).await
 }
 
 /// Uploads an image or index of a layout with everything below it, byte for byte. `root` is checked before anything is
@@ -89,7 +89,7 @@ pub async fn upload_layout(
     let content = walked
         .await
         .map_err(|error| LayoutError::Io { path: reading.dir().to_owned(), error: std::io::Error::other(error) })??;
-    write(&content, |blob| Source::File(reading.blob_path(&blob.digest)), None, to).await
+    write(&content, Origin::Layout(&reading), None, to).await
 }
 
 async fn walk((from, repository): (&Registry, &Repository), digest: &Digest) -> Result<Content, TransferError> {
@@ -106,39 +106,71 @@ async fn walk((from, repository): (&Registry, &Repository), digest: &Digest) -> 
     Ok(walk.finish())
 }
 
+/// Where an image comes from.
+#[derive(Clone, Copy)]
+enum Origin<'a> {
+    Layout(&'a Layout),
+    Repository(&'a Registry, &'a Repository),
+}
+
+impl Origin<'_> {
+    fn source(self, blob: &Descriptor) -> Source {
+        match self {
+            Self::Layout(layout) => Source::File(layout.blob_path(&blob.digest)),
+            Self::Repository(registry, repository) => Source::Repository(registry.clone(), repository.clone()),
+        }
+    }
+}
+
 async fn write(
     content: &Content,
-    source: impl Fn(&Descriptor) -> Source,
+    origin: Origin<'_>,
     mount: Option<&Repository>,
     (to, repository): (&Registry, &Repository),
 ) -> Result<Copied, TransferError> {
-    let blobs = content.blobs.iter().map(|blob| {
-        let source = source(blob);
-        async move {
-            match to.head_blob(repository, &blob.digest).await? {
-                Some(_) => Ok(None),
-                None => to.upload(repository, blob, &source, mount).await.map(Some),
-            }
+    let mut copied = Copied::default();
+    let mut waiting = content.blobs.iter();
+    let mut under_way = FuturesUnordered::new();
+    loop {
+        while under_way.len() < PARALLEL
+            && let Some(blob) = waiting.next()
+        {
+            under_way.push(write_blob(blob, origin.source(blob), mount, to, repository));
         }
-    });
-    let done: Vec<Option<Sent>> = stream::iter(blobs).buffer_unordered(PARALLEL).try_collect().await?;
+        match under_way.next().await {
+            Some(sent) => copied.note(sent?),
+            None => break,
+        }
+    }
     for manifest in &content.manifests {
         to.put_manifest(repository, &manifest.digest, manifest).await?;
     }
-    Ok(count(&done))
+    Ok(copied)
 }
 
-fn count(done: &[Option<Sent>]) -> Copied {
-    let mut copied = Copied::default();
-    for sent in done {
+/// One blob, unless it is there.
+async fn write_blob(
+    blob: &Descriptor,
+    source: Source,
+    mount: Option<&Repository>,
+    to: &Registry,
+    repository: &Repository,
+) -> Result<Option<Sent>, RegistryError> {
+    match to.head_blob(repository, &blob.digest).await? {
+        Some(_) => Ok(None),
+        None => to.upload(repository, blob, &source, mount).await.map(Some),
+    }
+}
+
+impl Copied {
+    fn note(&mut self, sent: Option<Sent>) {
         match sent {
-            None => copied.present += 1,
-            Some(Sent::Mounted) => copied.mounted += 1,
+            None => self.present += 1,
+            Some(Sent::Mounted) => self.mounted += 1,
             Some(Sent::Bytes(bytes)) => {
-                copied.sent += 1;
-                copied.bytes += bytes;
+                self.sent += 1;
+                self.bytes += bytes;
             }
         }
     }
-    copied
 }

@@ -227,9 +227,15 @@ impl Fault {
             code: String,
             #[serde(default)]
             message: String,
+            #[serde(default)]
+            detail: serde_json::Value,
         }
         match serde_json::from_slice::<Answer>(body) {
             Ok(Answer { errors, message }) => match errors.into_iter().next() {
+                // Which blob is missing. Elsewhere the detail repeats the request.
+                Some(one) if one.code == "MANIFEST_BLOB_UNKNOWN" => {
+                    (clean(&one.code, 40), clean(&format!("{} {}", one.message, one.detail), 300))
+                }
                 Some(one) => (clean(&one.code, 40), clean(&one.message, 200)),
                 None => (String::new(), clean(message.as_ref().and_then(|m| m.as_str()).unwrap_or_default(), 200)),
             },

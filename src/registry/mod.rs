@@ -8,7 +8,9 @@ mod client;
 mod copy;
 mod endpoint;
 mod error;
+mod moving;
 mod retry;
+mod tags;
 mod transport;
 
 pub use blobs::Sent;

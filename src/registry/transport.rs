@@ -1,9 +1,8 @@
 //! One exchange with a registry: authorised, bounded in time, its failure classified. Every request passes here.
 
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
@@ -16,6 +15,7 @@ use url::Url;
 use super::auth::{self, Challenge, Known, TokenRequest};
 use super::endpoint::{HostSettings, base, is_loopback, same_origin};
 use super::error::{Attempt, Fault, MAX_ERROR_BODY, RegistryError};
+use super::moving::Moving;
 use crate::credentials::Login;
 use crate::http::{Clients, Timeouts, Trust};
 use crate::secret::Secret;
@@ -277,48 +277,4 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     }
     let when = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
     Some(Duration::try_from(when.duration_since(jiff::Timestamp::now())).unwrap_or_default())
-}
-
-/// Watches that an exchange makes progress: an upload that takes its next bytes, an answer that comes.
-struct Moving {
-    timeouts: Timeouts,
-    started: Instant,
-    /// Milliseconds from `started` to the last bytes sent.
-    last: AtomicU64,
-    /// Bytes sent.
-    count: AtomicU64,
-    /// How long to wait for the next step, in milliseconds.
-    patience: AtomicU64,
-}
-
-impl Moving {
-    fn new(timeouts: Timeouts) -> Self {
-        let patience = AtomicU64::new(millis(timeouts.connect + timeouts.idle));
-        Self { timeouts, started: Instant::now(), last: AtomicU64::new(0), count: AtomicU64::new(0), patience }
-    }
-
-    /// More bytes were sent; after the last the registry may take its time.
-    fn sent(&self, bytes: usize, size: u64) {
-        let count = self.count.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
-        let patience = if count >= size { self.timeouts.commit } else { self.timeouts.idle };
-        self.last.store(millis(self.started.elapsed()), Ordering::Relaxed);
-        self.patience.store(millis(patience), Ordering::Relaxed);
-    }
-
-    /// Ends when nothing moved for too long; with how long that was.
-    async fn stalled(&self) -> Duration {
-        loop {
-            let patience = self.patience.load(Ordering::Relaxed);
-            let deadline = Duration::from_millis(self.last.load(Ordering::Relaxed) + patience);
-            match deadline.checked_sub(self.started.elapsed()) {
-                // A deadline moves with every chunk: look again often rather than be woken by each.
-                Some(left) if !left.is_zero() => tokio::time::sleep(left.min(Duration::from_secs(1))).await,
-                _ => return Duration::from_millis(patience),
-            }
-        }
-    }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

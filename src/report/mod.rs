@@ -13,6 +13,8 @@ pub(crate) mod fixtures;
 mod headline;
 pub mod markdown;
 pub mod outputs;
+pub mod terminal;
+pub mod write;
 mod write;
 
 pub use document::{Document, exit_code, result_schema};

@@ -304,7 +304,8 @@ async fn forward(shared: &Shared, request: Request, seen: &Seen) -> Response {
     let gated = shared.tokens.lock().unwrap().is_some();
     for (name, value) in &parts.headers {
         // `Host` stays ours: the addresses the registry gives then lead back here.
-        if !matches!(name.as_str(), "connection" | "transfer-encoding") && !(gated && name == "authorization") {
+        let dropped = matches!(name.as_str(), "connection" | "transfer-encoding") || (gated && name == "authorization");
+        if !dropped {
             sent = sent.header(name, value);
         }
     }

@@ -1,5 +1,6 @@
 //! What live tests share.
-#![allow(dead_code, unreachable_pub, reason = "each test program uses its own part")]
+#![allow(dead_code, unreachable_pub, missing_docs, reason = "each test program uses its own part")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 pub mod fault_proxy;
 pub mod tls_front;

@@ -110,7 +110,53 @@ fn a_build_with_everything() {
     let dependencies = [("base".to_owned(), "docker-image://r/base@sha256:00".to_owned())];
     let secrets = [("token".to_owned(), PathBuf::from("/t/a,b"))];
     let exports = [push(&["a.example/x", "b.example/y"]), Export::Engine { names: vec!["app:dev".into()] }];
-    insta::assert_snapshot!(argv(&step, &exports, &dependencies, &secrets), @"");
+    insta::assert_snapshot!(argv(&step, &exports, &dependencies, &secrets), @r#"
+    build
+    --builder
+    sf-12345678
+    --progress
+    rawjson
+    --metadata-file
+    /t/m.json
+    --file
+    docker/app.Dockerfile
+    --target
+    final
+    --platform
+    linux/amd64,linux/arm64
+    --build-arg
+    A=1 2
+    --build-arg
+    B=x=y
+    --label
+    org.opencontainers.image.title=app, "the" one
+    --annotation
+    index:k=v
+    --build-context
+    base=docker-image://r/base@sha256:00
+    --build-context
+    src=../src
+    --secret
+    id=npm,env=NPM_TOKEN
+    --secret
+    id=token,"src=/t/a,b"
+    --ssh
+    default
+    --cache-from
+    type=registry,ref=r/c:x
+    --cache-to
+    type=registry,ref=r/c:x,ignore-error=true
+    --no-cache
+    --pull
+    --provenance=mode=max
+    --sbom=true
+    --output
+    type=image,"name=a.example/x,b.example/y",push=true,push-by-digest=true,oci-mediatypes=true,compression=gzip
+    --output
+    type=docker,name=app:dev
+    --
+    https://forge.example/a.git#main
+    "#);
 }
 
 #[test]
@@ -123,7 +169,12 @@ fn every_option_that_decides_a_digest_is_said() {
     let layout = Export::Layout { dir: "/out/a b".into(), rewrite_timestamp: true };
     let engine = Export::Engine { names: vec!["app:1".into(), "app:2".into()] };
     let specs: Vec<_> = [push(false, false), push(true, true), layout, engine].iter().map(Export::spec).collect();
-    insta::assert_snapshot!(specs.join("\n"), @"");
+    insta::assert_snapshot!(specs.join("\n"), @r#"
+    type=image,"name=a.example/x,b.example/y",push=true,push-by-digest=true,oci-mediatypes=true,compression=gzip
+    type=image,"name=a.example/x,b.example/y",push=true,push-by-digest=true,registry.insecure=true,oci-mediatypes=true,compression=gzip,rewrite-timestamp=true
+    type=oci,tar=false,dest=/out/a b,oci-mediatypes=true,compression=gzip,rewrite-timestamp=true
+    type=docker,"name=app:1,app:2"
+    "#);
 }
 
 #[test]
@@ -143,7 +194,13 @@ fn builders_are_made_with_exactly_these_words() {
         inspect("sf-1"),
     ];
     let text: Vec<_> = lines.iter().map(|argv| argv.join(" ")).collect();
-    insta::assert_snapshot!(text.join("\n"), @"");
+    insta::assert_snapshot!(text.join("\n"), @r#"
+    create --name sf-1 --driver remote --driver-opt "cacert=/c,x/ca.pem",cert=/c/cert.pem,key=/c/key.pem tcp://b:1234
+    create --name sf-1 --driver remote unix:///b.sock
+    create --name sf-1 --driver docker-container
+    create --name sf-1 --driver docker-container --driver-opt image=registry.example/moby/buildkit:1 --driver-opt network=host --driver-opt "env.NO_PROXY=a,b" --buildkitd-config /t/buildkitd.toml ctx
+    inspect --bootstrap sf-1
+    "#);
 }
 
 #[test]

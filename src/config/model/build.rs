@@ -12,16 +12,16 @@ use serde::{Deserialize, Serialize};
 #[serde(default, deny_unknown_fields)]
 pub struct Build {
     /// Name, unique among builds.
-    #[schemars(required)]
+    #[schemars(extend("x-required" = true))]
     pub id: String,
     /// What is built.
-    #[schemars(required)]
+    #[schemars(extend("x-required" = true))]
     pub kind: BuildKind,
     /// Build only when the run's git tag matches: names from `policies.git_tags` or patterns, with the rules of `when.git_tags`.
     pub select_tags: Vec<String>,
     /// Whether a failure of this build fails the run. Default: true.
     pub required: Option<bool>,
-    /// Whether the image is proven before it is published. Default: not.
+    /// How the image is proven before it is published. Default: not at all.
     pub build_mode: crate::plan::BuildMode,
     /// Id of a build that must be done first.
     pub depends_on: Option<String>,
@@ -32,6 +32,7 @@ pub struct Build {
     /// Stage to build. Default: the last one.
     pub target: Option<String>,
     /// Platforms as `os/arch` or `os/arch/variant`. Default: that of the machine.
+    #[schemars(inner(regex(pattern = r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)?$")))]
     pub platforms: Vec<String>,
     /// Build arguments. Values are templates.
     pub build_args: BTreeMap<String, String>,

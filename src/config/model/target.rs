@@ -10,28 +10,29 @@ use serde::{Deserialize, Serialize};
 #[serde(default, deny_unknown_fields)]
 pub struct Target {
     /// Name, unique among targets.
-    #[schemars(required)]
+    #[schemars(extend("x-required" = true))]
     pub id: String,
     /// What kind of place it is.
-    #[schemars(required)]
+    #[schemars(extend("x-required" = true))]
     pub kind: TargetKind,
-    /// Id of the build to publish.
+    /// Id of the build to publish. Required where the file has builds.
     pub build: Option<String>,
     /// When this target takes part in a run. Default: always.
     pub when: When,
     /// Publish only when the run's git tag matches: names from `policies.git_tags` or patterns, with the rules of `when.git_tags`.
     pub select_tags: Vec<String>,
-    /// Registry as `host` or `host:port`, without scheme or path. A template.
+    /// Registry as `host` or `host:port`, without scheme or path. A template. Required, except with `provider: local`.
     pub url: Option<String>,
     /// Kind of registry. Default: told by the host.
     pub provider: Option<RegistryProvider>,
-    /// Repository path in the registry, `team/app`. A template.
+    /// Repository path in the registry, `team/app`. A template. Required, except with `provider: local`.
     pub path: Option<String>,
     /// Prefix of the variables that hold the login: `PREFIX_USER` with `PREFIX_TOKEN`, `PREFIX_PASS` or `PREFIX_PASSWORD`.
     pub credentials: Option<String>,
     /// For people.
     pub description: Option<String>,
-    /// Tags. Templates: `{version}`, `latest`, `{branch}-{sha:8}`. Characters a tag cannot hold are replaced by `-` in what variables bring in.
+    /// Tags. Templates: `{version}`, `latest`, `{branch}-{sha:8}`. Characters a tag cannot hold are replaced by `-` in
+    /// what variables bring in. At least one is required, except with `provider: local`.
     pub tags: Vec<String>,
     /// Which old tags stay in the registry: a number (`5` is `keep_last: 5`) or the rules one by one. Default: all.
     #[schemars(schema_with = "retention_schema")]

@@ -62,7 +62,7 @@ impl TemplateError {
             Self::UnknownVariable { nearest: Some(nearest), .. } => Some(format!("did you mean `{{{nearest}}}`?")),
             Self::UnknownVariable { nearest: None, .. } => Some(format!(
                 "variables are {}; to keep braces as text, write `${{…}}` or put a blank after `{{`",
-                super::variable_names().collect::<Vec<_>>().join(", ")
+                super::variables().iter().map(|v| v.name).collect::<Vec<_>>().join(", ")
             )),
             Self::NotClosed { .. } => Some("close it with `}`".to_owned()),
             Self::UnknownVar { nearest: Some(nearest), .. } => Some(format!("did you mean `{{var:{nearest}}}`?")),

@@ -100,6 +100,24 @@ fn every_variable() {
 }
 
 #[test]
+fn every_documented_form_is_a_variable() {
+    for v in variables() {
+        let (plain, full) = (v.form.replace(['[', ']'], ""), v.form.split('[').next().unwrap_or_default());
+        let full_form = plain.replace(":N}", ":5}").replace("LAYOUT", "2006").replace(":5AME", ":NAME");
+        assert_eq!(Template::parse(&full_form).map(|t| t.as_literal().is_some()), Ok(false), "{}", v.form);
+        if v.form.contains('[') {
+            assert_eq!(
+                Template::parse(&format!("{full}}}")).map(|t| t.as_literal().is_some()),
+                Ok(false),
+                "{}",
+                v.form
+            );
+        }
+        assert!(v.form.starts_with(&format!("{{{}", v.name)), "{}", v.form);
+    }
+}
+
+#[test]
 fn a_scoped_version_prefers_the_tag_of_the_run() {
     let world = World::new();
     let on = |tag| {

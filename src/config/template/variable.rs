@@ -4,33 +4,60 @@ use super::date::Layout;
 use super::error::TemplateError;
 use crate::config::nearest::nearest;
 
-/// Every name, in the order of the documentation.
-pub(super) const NAMES: &[&str] = &[
-    "version",
-    "base",
-    "major",
-    "minor",
-    "patch",
-    "prerelease",
-    "branch",
-    "sha",
-    "env",
-    "var",
-    "date",
-    "datetime",
-    "timestamp",
-    "commit.date",
-    "ci.pipeline",
-    "ci.runner",
-    "ci.job",
-    "ci.url",
-    "project.name",
-    "project.url",
-    "project.license",
-    "project.language",
-    "project.description",
-    "rand",
-    "randhex",
+/// A variable, as the documentation has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Documented {
+    /// The name alone.
+    pub name: &'static str,
+    /// How it is written, with its argument in brackets where that may be left out: `{sha[:N]}`.
+    pub form: &'static str,
+    /// What it becomes.
+    pub meaning: &'static str,
+}
+
+const fn documented(name: &'static str, form: &'static str, meaning: &'static str) -> Documented {
+    Documented { name, form, meaning }
+}
+
+/// Every variable, in the order of the documentation.
+pub(super) const VARIABLES: &[Documented] = &[
+    documented(
+        "version",
+        "{version[:SCOPE]}",
+        "The version: the git tag `v1.2.3` of the run, else the nearest one with `-dev+` and the short commit. With a scope, that of the tags `SCOPE-v1.2.3`.",
+    ),
+    documented("base", "{base[:SCOPE]}", "The version's `1.2.3` alone."),
+    documented("major", "{major[:SCOPE]}", "Its first number."),
+    documented("minor", "{minor[:SCOPE]}", "Its second number."),
+    documented("patch", "{patch[:SCOPE]}", "Its third number."),
+    documented("prerelease", "{prerelease[:SCOPE]}", "What follows the first `-`, `rc.1`; empty for a release."),
+    documented("branch", "{branch}", "The branch. A run that is for none cannot use it."),
+    documented("sha", "{sha[:N]}", "The first N hex digits of the commit, 7 where N is left out."),
+    documented("env", "{env:NAME}", "The environment variable. Unset or empty is an error."),
+    documented("var", "{var:NAME}", "The value under `vars`, itself a template."),
+    documented(
+        "date",
+        "{date[:LAYOUT]}",
+        "The day of the run, `2006-01-02`, UTC. The layout is Go's reference time or strftime (`%Y%m%d`).",
+    ),
+    documented("datetime", "{datetime}", "The time of the run, `2006-01-02T15:04:05Z`."),
+    documented("timestamp", "{timestamp}", "The same in seconds since 1970."),
+    documented("commit.date", "{commit.date[:LAYOUT]}", "The day of the commit, UTC."),
+    documented("ci.pipeline", "{ci.pipeline}", "The pipeline's or workflow run's id; empty outside CI."),
+    documented("ci.runner", "{ci.runner}", "The runner's name; empty outside CI."),
+    documented("ci.job", "{ci.job}", "The job's name; empty outside CI."),
+    documented("ci.url", "{ci.url}", "The job's web address; empty outside CI."),
+    documented("project.name", "{project.name}", "From `project`, or detected. So with the next four."),
+    documented("project.url", "{project.url}", "Its web address."),
+    documented("project.license", "{project.license}", "Its licence."),
+    documented("project.language", "{project.language}", "Its main language."),
+    documented("project.description", "{project.description}", "One sentence about it."),
+    documented(
+        "rand",
+        "{rand[:N]}",
+        "N decimal digits, 8 where N is left out: other ones in each run, the same all through a run.",
+    ),
+    documented("randhex", "{randhex[:N]}", "The same in hex."),
 ];
 
 /// A variable with its argument.
@@ -145,7 +172,7 @@ pub(super) fn variable(name: &str, argument: Option<&str>) -> Result<Variable, T
         "randhex" => length(8, 64).map(Variable::RandHex),
         _ => Err(TemplateError::UnknownVariable {
             name: clip(name),
-            nearest: nearest(name, NAMES.iter().copied()).map(str::to_owned),
+            nearest: nearest(name, VARIABLES.iter().map(|v| v.name)).map(str::to_owned),
         }),
     }
 }

@@ -1,10 +1,15 @@
-use std::fs;
+use std::io::Write as _;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::*;
-use crate::image::manifest::{Children, OCI_INDEX};
+use crate::image::Digest;
+use crate::image::manifest::{Children, OCI_CONFIG, OCI_INDEX, OCI_MANIFEST};
+
+const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 
 /// An archive being written.
 struct Tar(tar::Builder<Vec<u8>>);

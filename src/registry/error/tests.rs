@@ -35,6 +35,7 @@ fn spec(code: &str, message: &str) -> String {
     "the registry refused with status 400 (DIGEST_INVALID: no match)",
     false
 )]
+#[case(400, r#"{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN","message":"blob unknown","detail":{"digest":"x"}}]}"#.into(), "the registry refused with status 400 (MANIFEST_BLOB_UNKNOWN: blob unknown {\"digest\":\"x\"})", false)]
 #[case(400, r#"{"details":"incorrect username or password"}"#.into(), "the registry refused with status 400 (incorrect username or password)", false)]
 #[case(413, "<html>".into(), "too large: Payload Too Large", false)]
 #[case(429, String::new(), "the registry is refusing requests for now: too many came from here", true)]
