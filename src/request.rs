@@ -13,7 +13,6 @@ use crate::problem::{Failure, FailureKind, Problem};
 use crate::runner::CiContext;
 use crate::source::{self, Source};
 
-
 /// The request: the pure input of `plan::resolve`.
 #[derive(Debug, Clone)]
 pub struct Request {

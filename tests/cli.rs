@@ -67,7 +67,8 @@ fn schemas_are_json_schemas_and_judge_documents() {
 
     let schema: serde_json::Value = serde_json::from_str(&stdout(&["schema", "--of", "result"])).unwrap();
     let result = jsonschema::validator_for(&schema).unwrap();
-    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/report/result-v1.json"));
+    let text =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/report/result-v1.json"));
     assert!(result.is_valid(&serde_json::from_str(&text.unwrap()).unwrap()));
     assert!(stdout(&["schema", "--format", "markdown"]).starts_with('#'));
 }

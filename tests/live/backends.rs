@@ -12,15 +12,17 @@ registries: {docker.io: {mirrors: ['{registry}']}, '{registry}': {http: true}, '
 const DOCKER: &str = "build_cache: {builder: {backend: docker, driver: docker}}\n";
 
 fn two_registries(builder: &str) -> Sandbox {
-    Sandbox::new().file("Dockerfile", "FROM busybox\nRUN echo hello > /hello\nCMD [\"cat\", \"/hello\"]\n").config(&format!(
-        "version: 1
+    Sandbox::new().file("Dockerfile", "FROM busybox\nRUN echo hello > /hello\nCMD [\"cat\", \"/hello\"]\n").config(
+        &format!(
+            "version: 1
 builds:
   - {{id: app, kind: docker}}
 targets:
   - {{id: one, kind: registry, build: app, url: '{{registry}}', path: 'live/{{id}}', tags: [latest, '1']}}
   - {{id: two, kind: registry, build: app, url: '{{registry2}}', path: 'live/{{id}}', tags: [latest]}}
 {builder}"
-    ))
+        ),
+    )
 }
 
 fn published(sandbox: &Sandbox) -> String {
@@ -74,8 +76,12 @@ fn two_first_runs_share_one_container() {
 /// `--local`: in the engine, and nowhere else.
 fn local(sandbox: Sandbox) {
     let run = sandbox.run(&["run", "--local"]).succeeds();
-    let loaded: Vec<String> =
-        sandbox.result()["builds"][0]["loaded"].as_array().unwrap().iter().map(|n| n.as_str().unwrap().into()).collect();
+    let loaded: Vec<String> = sandbox.result()["builds"][0]["loaded"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|n| n.as_str().unwrap().into())
+        .collect();
     assert!(!loaded.is_empty());
     let engine = sandbox.the_engine();
     for name in &loaded {

@@ -24,7 +24,8 @@ fn with_dockerfile(text: &str) -> Sandbox {
 
 #[test]
 fn a_failing_run_shows_its_output_and_its_line() {
-    let sandbox = with_dockerfile("FROM busybox\nRUN true\nRUN echo main.go:7:2: undefined: frobnicate >&2 && exit 17\n");
+    let sandbox =
+        with_dockerfile("FROM busybox\nRUN true\nRUN echo main.go:7:2: undefined: frobnicate >&2 && exit 17\n");
     let run = fails(&sandbox, 1);
     run.says(&["undefined: frobnicate", "exit code: 17", "Dockerfile:3", "::error file="]);
     let build = &sandbox.result()["builds"][0];

@@ -33,7 +33,11 @@ fn one_platform_to_one_registry() {
     assert_eq!(registry.tags(&repository), ["1.0", "latest"]);
     let digest = registry.digest(&repository, "latest");
     assert_eq!(registry.digest(&repository, "1.0"), digest);
-    run.says(&[&digest, &format!("{}/{repository}:latest", registry.host), &format!("{}/{repository}:1.0", registry.host)]);
+    run.says(&[
+        &digest,
+        &format!("{}/{repository}:latest", registry.host),
+        &format!("{}/{repository}:1.0", registry.host),
+    ]);
 
     let result = sandbox.result();
     assert_eq!(result["schema_version"], 1);
@@ -72,7 +76,9 @@ targets:
         .as_array()
         .unwrap()
         .iter()
-        .map(|m| format!("{}/{}", m["platform"]["os"].as_str().unwrap(), m["platform"]["architecture"].as_str().unwrap()))
+        .map(|m| {
+            format!("{}/{}", m["platform"]["os"].as_str().unwrap(), m["platform"]["architecture"].as_str().unwrap())
+        })
         .collect();
     assert_eq!(platforms, ["linux/amd64", "linux/arm64"], "two images and no attestation nobody asked for");
     let build = &sandbox.result()["builds"][0];
@@ -96,8 +102,10 @@ targets:
     sandbox.git(&["tag", "v1.4.2"]);
     let sandbox = sandbox.buildkitd();
     let run = sandbox.run(&["run"]).succeeds();
-    let places =
-        [(sandbox.registry(), format!("live/{}/app", sandbox.id)), (sandbox.registry2(), format!("mirror/{}", sandbox.id))];
+    let places = [
+        (sandbox.registry(), format!("live/{}/app", sandbox.id)),
+        (sandbox.registry2(), format!("mirror/{}", sandbox.id)),
+    ];
     let digest = places[0].0.digest(&places[0].1, "latest");
     for (registry, repository) in &places {
         assert_eq!(registry.tags(repository), ["1.4", "1.4.2", "latest"]);

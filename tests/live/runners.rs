@@ -28,7 +28,8 @@ pub(crate) fn gitlab_sections(log: &str) -> Vec<String> {
 
 /// The log without the markers GitLab reads.
 pub(crate) fn without_section_markers(log: &str) -> String {
-    let marker = regex::Regex::new("\u{1b}\\[0Ksection_(start|end):[0-9]+:[A-Za-z0-9_.-]+(\\[collapsed=true\\])?\r\u{1b}\\[0K");
+    let marker =
+        regex::Regex::new("\u{1b}\\[0Ksection_(start|end):[0-9]+:[A-Za-z0-9_.-]+(\\[collapsed=true\\])?\r\u{1b}\\[0K");
     marker.unwrap().replace_all(log, "").into_owned()
 }
 

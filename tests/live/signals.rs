@@ -64,7 +64,9 @@ fn sigterm_mid_build_in_a_container() {
     let image = crate::support::Testbed::get().buildkit_image;
     let sandbox = to_one_registry();
     let config = std::fs::read_to_string(sandbox.workspace().join(".stagefreight.yml")).unwrap();
-    let config = format!("{config}build_cache: {{builder: {{image: '{image}'}}}}\nregistries: {{docker.io: {{mirrors: ['{{registry}}']}}, '{{registry}}': {{http: true}}}}\n");
+    let config = format!(
+        "{config}build_cache: {{builder: {{image: '{image}'}}}}\nregistries: {{docker.io: {{mirrors: ['{{registry}}']}}, '{{registry}}': {{http: true}}}}\n"
+    );
     stopped_by(Signal::TERM, 143, sandbox.config(&config).docker());
 }
 

@@ -5,10 +5,10 @@
 use std::fmt::Write as _;
 
 use super::style::{Paint, inline, lines};
+use crate::report::document::convert;
 use crate::report::document::{
     Build, BuildError, BuildFailure, Document, Failure, Location, Problem, PublishedTag, Status,
 };
-use crate::report::document::convert;
 use crate::report::headline::{duration, headline, is_broken, other_problems, tells};
 
 /// So many problems are shown; the document has all.

@@ -142,6 +142,20 @@ pub(crate) fn strangers_certs(to: &Path) {
     Testbed::tool("openssl", &args);
     Testbed::tool(
         "openssl",
-        &["x509", "-req", "-in", &request, "-CA", &ca, "-CAkey", &ca_key, "-CAcreateserial", "-days", "2", "-out", &cert],
+        &[
+            "x509",
+            "-req",
+            "-in",
+            &request,
+            "-CA",
+            &ca,
+            "-CAkey",
+            &ca_key,
+            "-CAcreateserial",
+            "-days",
+            "2",
+            "-out",
+            &cert,
+        ],
     );
 }
