@@ -1,6 +1,6 @@
 //! What stages tell the world while they run. Stages send; `report` draws; nobody else prints.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
@@ -58,6 +58,26 @@ impl Events {
     /// Sends one, waiting while the listener is behind.
     pub async fn send(&self, event: Event) {
         let _ = self.0.send(event).await;
+    }
+
+    /// Runs work as a section of the log. The work's value comes with a short result for the section's last line.
+    ///
+    /// # Errors
+    /// The work's own.
+    pub async fn section<T>(
+        &self,
+        id: &str,
+        title: &str,
+        work: impl Future<Output = Result<(T, String), Failure>>,
+    ) -> Result<T, Failure> {
+        let started = Instant::now();
+        self.send(Event::SectionStart { id: id.to_owned(), title: title.to_owned() }).await;
+        let (result, said) = match work.await {
+            Ok((value, said)) => (Ok(value), Ok(said)),
+            Err(failure) => (Err(failure.clone()), Err(failure)),
+        };
+        self.send(Event::SectionEnd { id: id.to_owned(), result: said, took: started.elapsed() }).await;
+        result
     }
 
     /// A line of information.

@@ -1,8 +1,217 @@
-//! Flags, action inputs and environment twins: one definition, three ways in.
+//! Flags, action inputs and environment twins: one table, three ways in.
 //!
-//! Precedence: command line, then `INPUT_*`, then `STAGEFREIGHT_*`; config and defaults come below, in `plan`.
+//! Precedence: command line, then `INPUT_*`, then `STAGEFREIGHT_*`; config and defaults come below, in `plan`. Names and
+//! list syntax are those of docker/build-push-action where it has the same notion. This room only reads what was
+//! written; what it means is decided in `plan`.
 
+use crate::environment::Vars;
+use crate::problem::{Failure, FailureKind, Problem};
 use crate::secret::Secret;
+
+/// How the text of an input is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InputKind {
+    /// One value.
+    Text,
+    /// `true` or `false`.
+    Bool,
+    /// Values separated by commas or line ends; CSV quoting.
+    List,
+    /// One value a line, commas belong to the value; CSV quoting, so a quoted value may span lines.
+    Lines,
+}
+
+/// One input: the single definition of its name, its syntax and its help.
+#[derive(Debug, Clone, Copy)]
+pub struct InputSpec {
+    /// Name with dashes: flag `--name`, action input `name`, variable `STAGEFREIGHT_NAME`.
+    pub name: &'static str,
+    /// One-letter flag.
+    pub short: Option<char>,
+    /// Other spellings of the flag, as docker's command line has them.
+    pub aliases: &'static [&'static str],
+    /// How it is read.
+    pub kind: InputKind,
+    /// What stands for the value in `--help`.
+    pub value: &'static str,
+    /// Heading in `--help`.
+    pub group: &'static str,
+    /// One or two sentences for people.
+    pub help: &'static str,
+}
+
+const WHAT: &str = "What to build";
+const HOW: &str = "How to build it";
+const WHERE: &str = "Where it goes";
+const RUN: &str = "This run";
+
+const fn input(
+    name: &'static str,
+    kind: InputKind,
+    value: &'static str,
+    group: &'static str,
+    help: &'static str,
+) -> InputSpec {
+    InputSpec { name, short: None, aliases: &[], kind, value, group, help }
+}
+
+const fn flag(
+    name: &'static str,
+    short: Option<char>,
+    aliases: &'static [&'static str],
+    kind: InputKind,
+    value: &'static str,
+    group: &'static str,
+    help: &'static str,
+) -> InputSpec {
+    InputSpec { name, short, aliases, kind, value, group, help }
+}
+
+/// Every input there is. `action.yml`, the README and `--help` list exactly these.
+pub const INPUTS: &[InputSpec] = &[
+    input(
+        "config",
+        InputKind::Text,
+        "FILE",
+        RUN,
+        "Configuration file, relative to the checkout. Default: .stagefreight.yml, if there is one.",
+    ),
+    input("build-id", InputKind::Text, "ID", WHAT, "Only this build of the configuration, and what it depends on."),
+    input(
+        "build-mode",
+        InputKind::Text,
+        "MODE",
+        HOW,
+        "`crucible` proves the image by building it twice before it is published.",
+    ),
+    input("context", InputKind::Text, "DIR|URL", WHAT, "Build context. Default: the checkout."),
+    flag(
+        "file",
+        Some('f'),
+        &["dockerfile"],
+        InputKind::Text,
+        "FILE",
+        WHAT,
+        "Dockerfile. Default: the first one found.",
+    ),
+    input("target", InputKind::Text, "STAGE", WHAT, "Stage of the Dockerfile to build. Default: the last."),
+    flag(
+        "platforms",
+        None,
+        &["platform"],
+        InputKind::List,
+        "OS/ARCH,…",
+        WHAT,
+        "Platforms to build for, such as linux/amd64,linux/arm64. Default: this machine's.",
+    ),
+    flag(
+        "tags",
+        Some('t'),
+        &["tag"],
+        InputKind::List,
+        "REF,…",
+        WHERE,
+        "Where to publish, as full references (host/path:tag); or bare tags, which replace those of the configuration's targets.",
+    ),
+    flag(
+        "labels",
+        None,
+        &["label"],
+        InputKind::Lines,
+        "KEY=VALUE",
+        HOW,
+        "Labels for the image, one a line. They win over those we set.",
+    ),
+    flag(
+        "annotations",
+        None,
+        &["annotation"],
+        InputKind::Lines,
+        "[TYPE:]KEY=VALUE",
+        HOW,
+        "Annotations for the manifest or index, one a line.",
+    ),
+    flag("build-args", None, &["build-arg"], InputKind::Lines, "NAME=VALUE", HOW, "Build arguments, one a line."),
+    flag(
+        "build-contexts",
+        None,
+        &["build-context"],
+        InputKind::Lines,
+        "NAME=VALUE",
+        HOW,
+        "Additional named contexts, one a line.",
+    ),
+    flag(
+        "secrets",
+        None,
+        &["secret"],
+        InputKind::Lines,
+        "ID=VALUE",
+        HOW,
+        "Build secrets by value, one a line; quote a value to span lines. They reach BuildKit through a private file.",
+    ),
+    flag(
+        "secret-envs",
+        None,
+        &["secret-env"],
+        InputKind::List,
+        "ID=VARIABLE,…",
+        HOW,
+        "Build secrets read from environment variables.",
+    ),
+    flag(
+        "secret-files",
+        None,
+        &["secret-file"],
+        InputKind::Lines,
+        "ID=PATH",
+        HOW,
+        "Build secrets read from files, one a line.",
+    ),
+    input("ssh", InputKind::List, "ID[=SOCKET|KEY],…", HOW, "SSH agent sockets or keys for RUN --mount=type=ssh."),
+    input(
+        "cache-from",
+        InputKind::Lines,
+        "SPEC",
+        HOW,
+        "Caches to read, in buildx syntax, one a line. They replace the configuration's.",
+    ),
+    input(
+        "cache-to",
+        InputKind::Lines,
+        "SPEC",
+        HOW,
+        "Caches to write, in buildx syntax, one a line. They replace the configuration's.",
+    ),
+    input("no-cache", InputKind::Bool, "BOOL", HOW, "Use no cache at all."),
+    input("pull", InputKind::Bool, "BOOL", HOW, "Ask the registry for newer base images even if the builder has them."),
+    input("push", InputKind::Bool, "BOOL", WHERE, "Publish. Default: yes, wherever there is a target."),
+    input("load", InputKind::Bool, "BOOL", WHERE, "Load the image into the docker engine."),
+    input(
+        "provenance",
+        InputKind::Text,
+        "SPEC",
+        HOW,
+        "BuildKit's own provenance attestation, in buildx syntax. Default: false.",
+    ),
+    input("sbom", InputKind::Text, "SPEC", HOW, "BuildKit's own SBOM attestation, in buildx syntax. Default: false."),
+    input(
+        "builder",
+        InputKind::Text,
+        "NAME",
+        HOW,
+        "An existing buildx builder, used as it is. Default: one of our own.",
+    ),
+    input("dry-run", InputKind::Bool, "BOOL", RUN, "Show the whole plan and touch nothing."),
+    input(
+        "local",
+        InputKind::Bool,
+        "BOOL",
+        WHERE,
+        "Load into the docker engine and push nothing, whatever the configuration says.",
+    ),
+    flag("verbose", Some('v'), &[], InputKind::Bool, "BOOL", RUN, "Say more: every line of every step, every command."),
+];
 
 /// What was asked for beside the config file. `None` and empty lists mean "not said".
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -63,4 +272,211 @@ pub struct Inputs {
     pub local: bool,
     /// Say more.
     pub verbose: bool,
+}
+
+impl Inputs {
+    /// Merges the three ways in. `cli` gives the values of a flag by its name, in order, or `None` if it was not given.
+    ///
+    /// # Errors
+    /// Every input that cannot be read, at once, named as the user wrote it.
+    pub fn resolve(cli: &dyn Fn(&str) -> Option<Vec<String>>, vars: &Vars) -> Result<Self, Failure> {
+        let mut reader = Reader { cli, vars, problems: Vec::new() };
+        let inputs = Self {
+            config: reader.text("config"),
+            build_id: reader.text("build-id"),
+            build_mode: reader.text("build-mode"),
+            context: reader.text("context"),
+            file: reader.text("file"),
+            target: reader.text("target"),
+            platforms: reader.list("platforms"),
+            tags: reader.list("tags"),
+            labels: reader.list("labels"),
+            annotations: reader.list("annotations"),
+            build_args: reader.list("build-args"),
+            build_contexts: reader.list("build-contexts"),
+            secrets: reader.list("secrets").into_iter().map(Secret::new).collect(),
+            secret_envs: reader.list("secret-envs"),
+            secret_files: reader.list("secret-files"),
+            ssh: reader.list("ssh"),
+            cache_from: reader.list("cache-from"),
+            cache_to: reader.list("cache-to"),
+            no_cache: reader.bool("no-cache"),
+            pull: reader.bool("pull"),
+            push: reader.bool("push"),
+            load: reader.bool("load"),
+            provenance: reader.text("provenance"),
+            sbom: reader.text("sbom"),
+            builder: reader.text("builder"),
+            dry_run: reader.bool("dry-run").unwrap_or(false),
+            local: reader.bool("local").unwrap_or(false),
+            verbose: reader.bool("verbose").unwrap_or(false),
+        };
+        if reader.problems.is_empty() { Ok(inputs) } else { Err(Failure::many(FailureKind::Input, reader.problems)) }
+    }
+}
+
+/// The variable GitHub's runner sets for an input: upper case, spaces to underscores, dashes kept
+/// (`actions/runner` src/Runner.Worker/Handlers/Handler.cs).
+pub fn input_variable(name: &str) -> String {
+    format!("INPUT_{}", name.to_ascii_uppercase())
+}
+
+/// The environment twin of an input.
+pub fn twin_variable(name: &str) -> String {
+    format!("STAGEFREIGHT_{}", name.to_ascii_uppercase().replace('-', "_"))
+}
+
+/// An input as written: who said it, and the pieces it was said in.
+struct Written {
+    by: String,
+    pieces: Vec<String>,
+}
+
+struct Reader<'a> {
+    cli: &'a dyn Fn(&str) -> Option<Vec<String>>,
+    vars: &'a Vars,
+    problems: Vec<Problem>,
+}
+
+impl Reader<'_> {
+    fn written(&self, name: &str) -> Option<Written> {
+        if let Some(pieces) = (self.cli)(name) {
+            return Some(Written { by: format!("--{name}"), pieces });
+        }
+        // Some runners map dashes (act, Forgejo's templates, composite actions), GitHub's keeps them.
+        let dashed = input_variable(name);
+        let mapped = dashed.replace('-', "_");
+        [dashed, mapped, twin_variable(name)].into_iter().find_map(|variable| {
+            let value = self.vars.get(&variable)?.to_owned();
+            (!value.trim().is_empty()).then(|| Written { by: variable, pieces: vec![value] })
+        })
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        let written = self.written(name)?;
+        written.pieces.last().map(|v| v.trim().to_owned()).filter(|v| !v.is_empty())
+    }
+
+    fn bool(&mut self, name: &str) -> Option<bool> {
+        let written = self.written(name)?;
+        let text = written.pieces.last().map(|v| v.trim().to_ascii_lowercase())?;
+        match text.as_str() {
+            "" => None,
+            "true" | "1" | "yes" | "on" => Some(true),
+            "false" | "0" | "no" | "off" => Some(false),
+            _ => {
+                let what = format!("{} is neither true nor false", written.by);
+                self.problems.push(Problem::new(what).hint(format!("set {} to true or false", written.by)));
+                None
+            }
+        }
+    }
+
+    fn list(&mut self, name: &str) -> Vec<String> {
+        let Some(written) = self.written(name) else { return Vec::new() };
+        let split_commas = INPUTS.iter().any(|spec| spec.name == name && spec.kind == InputKind::List);
+        let mut values = Vec::new();
+        for piece in &written.pieces {
+            match split(piece, split_commas) {
+                Ok(more) => values.extend(more),
+                Err(problem) => self.problems.push(Problem::new(format!("{}: {problem}", written.by)).hint(
+                    "write one value a line; put a value that holds quotes or line ends in double quotes and double the quotes inside",
+                )),
+            }
+        }
+        values
+    }
+}
+
+/// Reads a list as docker's actions do: CSV records, one a line; commas separate values only where `commas` says so.
+fn split(text: &str, commas: bool) -> Result<Vec<String>, String> {
+    if text.matches('"').count() % 2 == 1 && text.lines().any(|l| l.trim_start().starts_with('"')) {
+        return Err("a double quote is opened and never closed".to_owned());
+    }
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .delimiter(if commas { b',' } else { 0 })
+        .from_reader(text.as_bytes());
+    let mut values = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(|e| e.to_string())?;
+        values.extend(record.iter().map(str::trim).filter(|v| !v.is_empty()).map(str::to_owned));
+    }
+    Ok(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vars(pairs: &[(&str, &str)]) -> Vars {
+        pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+    }
+
+    fn resolve(cli: &[(&str, &str)], env: &[(&str, &str)]) -> Result<Inputs, Failure> {
+        let lookup = |name: &str| {
+            let found: Vec<_> = cli.iter().filter(|(k, _)| *k == name).map(|(_, v)| (*v).to_owned()).collect();
+            (!found.is_empty()).then_some(found)
+        };
+        Inputs::resolve(&lookup, &vars(env))
+    }
+
+    #[test]
+    fn command_line_wins_over_input_wins_over_twin() {
+        let env = [("INPUT_BUILD-ID", "input"), ("STAGEFREIGHT_BUILD_ID", "twin")];
+        assert_eq!(resolve(&[("build-id", "cli")], &env).unwrap().build_id.as_deref(), Some("cli"));
+        assert_eq!(resolve(&[], &env).unwrap().build_id.as_deref(), Some("input"));
+        assert_eq!(resolve(&[], &env[1..]).unwrap().build_id.as_deref(), Some("twin"));
+        assert_eq!(resolve(&[], &[("INPUT_BUILD_ID", "mapped")]).unwrap().build_id.as_deref(), Some("mapped"));
+        assert_eq!(
+            resolve(&[], &[("INPUT_BUILD-ID", "")]).unwrap().build_id,
+            None,
+            "runners set unset inputs to nothing"
+        );
+    }
+
+    #[test]
+    fn every_input_of_the_table_is_read() {
+        for spec in INPUTS {
+            let value = if spec.kind == InputKind::Bool { "true" } else { "x=y" };
+            let got = resolve(&[], &[(&input_variable(spec.name), value)]).unwrap();
+            assert_ne!(got, Inputs::default(), "{} changes nothing", spec.name);
+            assert_eq!(got, resolve(&[(spec.name, value)], &[]).unwrap(), "{}", spec.name);
+            assert_eq!(got, resolve(&[], &[(&twin_variable(spec.name), value)]).unwrap(), "{}", spec.name);
+        }
+    }
+
+    #[test]
+    fn lists_are_read_as_build_push_action_reads_them() {
+        let tags = resolve(&[], &[("INPUT_TAGS", "a/b:1, a/b:2\n\n  c/d:3  \r\n")]).unwrap().tags;
+        assert_eq!(tags, ["a/b:1", "a/b:2", "c/d:3"]);
+        let args =
+            resolve(&[], &[("INPUT_BUILD-ARGS", "A=1,2\n\"B=x\ny \"\"z\"\"\"\nC=say \"hi\"")]).unwrap().build_args;
+        assert_eq!(args, ["A=1,2", "B=x\ny \"z\"", "C=say \"hi\""]);
+        assert_eq!(resolve(&[("tags", "a:1"), ("tags", "b:1,c:1")], &[]).unwrap().tags, ["a:1", "b:1", "c:1"]);
+    }
+
+    #[test]
+    fn mistakes_are_told_together_under_the_name_the_user_wrote() {
+        let failure =
+            resolve(&[("push", "perhaps")], &[("INPUT_LOAD", "si"), ("STAGEFREIGHT_SECRETS", "\"A=1")]).unwrap_err();
+        let said: Vec<_> = failure.problems.iter().map(|p| p.what.as_str()).collect();
+        assert_eq!(
+            said,
+            [
+                "STAGEFREIGHT_SECRETS: a double quote is opened and never closed",
+                "--push is neither true nor false",
+                "INPUT_LOAD is neither true nor false",
+            ]
+        );
+        assert_eq!(failure.kind.exit_code(), 2);
+    }
+
+    #[test]
+    fn secret_values_stay_unseen() {
+        let inputs = resolve(&[], &[("INPUT_SECRETS", "token=hunter2")]).unwrap();
+        assert_eq!(inputs.secrets[0].reveal(), "token=hunter2");
+        assert!(!format!("{inputs:?}").contains("hunter2"));
+    }
 }

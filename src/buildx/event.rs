@@ -9,6 +9,8 @@ use crate::problem::Location;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Progress {
     /// A vertex began or changed (sent when it first starts, and again when it completes, is found cached, or fails).
+    /// BuildKit may run one vertex in several goes (a `FROM` resolves, then downloads): it then begins and completes
+    /// again, and the last word counts.
     Vertex(Vertex),
     /// Output of a step: raw bytes, at most 64 KiB a piece, cut at line ends where there are any.
     Log {
@@ -45,7 +47,7 @@ pub struct Vertex {
     pub digest: String,
     /// As BuildKit names it, for example `[build 2/5] RUN make`.
     pub name: String,
-    /// Start, once started.
+    /// Start, once started. Plain progress knows durations only: there they count from 1970.
     pub started: Option<Timestamp>,
     /// End, once ended.
     pub completed: Option<Timestamp>,

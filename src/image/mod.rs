@@ -1,7 +1,12 @@
 //! What an image is, apart from any registry or builder: digests, references, OCI layouts.
 
+pub mod archive;
 pub mod digest;
+pub mod layout;
+pub mod manifest;
 pub mod reference;
 
 pub use digest::Digest;
+pub use layout::Layout;
+pub use manifest::{Descriptor, Manifest};
 pub use reference::{Repository, Tag};

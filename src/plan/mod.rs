@@ -1,5 +1,136 @@
-//! `Request` in, `Plan` out. Pure: no file, no clock, no network.
+//! `Request` in, `Plan` out. Pure: no file, no clock, no network, no environment but what the request holds.
+//!
+//! Every mistake is collected before anything is refused. `render` shows a plan to people; its JSON is serde's.
 
+mod access;
+mod arguments;
+mod caches;
+mod detect;
+pub mod dockerfile;
+mod facts;
+mod hash;
+mod labels;
 pub mod model;
+mod names;
+mod output;
+mod paths;
+mod provider;
+pub mod render;
+mod select;
+mod settings;
+pub mod spec;
+mod step;
+mod targets;
+mod version;
 
 pub use model::*;
+
+use crate::cache;
+use crate::config::model::{Backend, Driver};
+use crate::problem::{Failure, FailureKind, Problem};
+use crate::request::Request;
+use caches::Caches;
+use facts::{Facts, Findings};
+
+/// Decides everything a run is going to do.
+///
+/// # Errors
+/// When what was asked for cannot be planned: the failure holds every problem found.
+pub fn resolve(request: &Request) -> Result<Plan, Failure> {
+    let mut found = Findings { notes: request.notes.clone(), ..Findings::default() };
+    let facts = Facts::of(request);
+    notes(&facts, &mut found);
+    let builds = select::builds(&facts);
+    let selection = select::select(&builds, &facts, &mut found);
+    let access = access::access(&facts, &mut found);
+    let mut caches = Caches::of(&facts, &mut found);
+    let alone = builds.len() == 1;
+    let steps: Vec<Step> = selection
+        .chosen
+        .iter()
+        .filter_map(|chosen| step::step(chosen, alone, &access, &mut caches, &facts, &mut found))
+        .collect();
+    output::collisions(&steps, &mut found);
+    if steps.is_empty() && found.problems.is_empty() {
+        found.note("nothing is built: every build is left out of this run");
+    }
+    if !found.problems.is_empty() {
+        return Err(Failure::many(FailureKind::Plan, without_repeats(found.problems)));
+    }
+    Ok(Plan {
+        commit: facts.commit.map(str::to_owned),
+        commit_time: facts.commit_time,
+        repo_id: facts.repo_id.clone(),
+        steps,
+        left_out: selection.left_out,
+        cache: caches.plan,
+        builder: builder(&facts),
+        notes: found.notes,
+        version: facts.version,
+    })
+}
+
+/// What a person should know before anything happens.
+fn notes(facts: &Facts<'_>, found: &mut Findings) {
+    let request = facts.request;
+    if let Some(reason) = facts.untrusted() {
+        let mut withheld: Vec<String> = request.context.registry.iter().map(|own| own.variable.clone()).collect();
+        let prefixes = request.config.targets.iter().filter_map(|target| target.credentials.as_ref());
+        let registries = request.config.registries.values().filter_map(|settings| settings.credentials.as_ref());
+        withheld.extend(prefixes.chain(registries).map(|prefix| format!("{prefix}_*")));
+        withheld.sort();
+        withheld.dedup();
+        let names = if withheld.is_empty() { String::new() } else { format!(" ({})", withheld.join(", ")) };
+        found.note(format!("credentials are withheld{names}, nothing is published, caches are read only: {reason}"));
+    }
+    if let Some(git) = &request.source.git {
+        if git.shallow && !facts.version.release && git.tags.is_empty() {
+            found.note(
+                "the checkout is shallow and holds no tag, so the version may be wrong: check out with `fetch-depth: 0` \
+                 (GIT_DEPTH: 0 on GitLab)",
+            );
+        }
+        if let (Some(head), Some(run)) = (&git.head, &request.context.commit)
+            && head != run
+        {
+            found.note(format!(
+                "the checkout is at {head}, not at the commit of this run, {run}: the image is made of the checkout"
+            ));
+        }
+    }
+}
+
+/// The builder wanted.
+fn builder(facts: &Facts<'_>) -> BuilderPlan {
+    let config = &facts.request.config.build_cache.builder;
+    BuilderPlan {
+        backend: match config.backend {
+            Backend::Auto => None,
+            Backend::Buildkitd => Some(BackendChoice::Buildkitd),
+            Backend::Docker => Some(BackendChoice::Docker),
+        },
+        name: config.name.clone().filter(|n| !n.is_empty()).unwrap_or_else(|| cache::builder_name(&facts.repo_id)),
+        named: config.name.as_deref().is_some_and(|n| !n.is_empty()),
+        existing: facts.request.inputs.builder.clone().filter(|name| !name.is_empty()),
+        driver: match config.driver {
+            None | Some(Driver::DockerContainer) => "docker-container",
+            Some(Driver::Docker) => "docker",
+        }
+        .to_owned(),
+        image: config.image.clone().filter(|image| !image.is_empty()),
+    }
+}
+
+/// Problems of run-wide inputs are met once for each build.
+fn without_repeats(problems: Vec<Problem>) -> Vec<Problem> {
+    let mut kept: Vec<Problem> = Vec::new();
+    for problem in problems {
+        if !kept.contains(&problem) {
+            kept.push(problem);
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests;

@@ -71,7 +71,7 @@ pub struct Step {
     pub required: bool,
     /// How it is proven.
     pub build_mode: BuildMode,
-    /// Path relative to the root, cleaned, or an absolute path or URL as given.
+    /// Path relative to the root, cleaned, or an absolute path or URL as given. Relative to the context where that is a URL.
     pub dockerfile: String,
     /// Directory relative to the root (cleaned, `.` for the root), or a URL as given.
     pub context: String,
@@ -112,6 +112,12 @@ pub struct Step {
     pub epoch: Option<i64>,
     /// What becomes of the image.
     pub output: Output,
+    /// Names under which the image goes into the engine *beside* `output`: `load: true` together with a push, and
+    /// `provider: local` targets beside registry targets. Empty otherwise.
+    pub also_load: Vec<String>,
+    /// Images the stages in use start from, as the Dockerfile names them, without stages and `scratch`. Only what is known
+    /// for certain: a name with a variable that has no default is left out.
+    pub base_images: Vec<String>,
     /// Every registry target that names this build, and why it is in or out.
     pub targets: Vec<Decision>,
     /// Hash over what decides the image's content, 64 hex digits.
@@ -149,6 +155,26 @@ pub enum Output {
         /// Relative to the root.
         dir: String,
     },
+    /// Nobody said where to: into the engine when there is one, else an OCI layout. The plan cannot know whether there
+    /// is; the backend settles it with [`Output::settled`].
+    LoadOrLayout {
+        /// `name:tag`, for the engine.
+        names: Vec<String>,
+        /// Relative to the root, for the layout.
+        dir: String,
+    },
+}
+
+impl Output {
+    /// The output once it is known whether an engine can take the image; every other output is as it was.
+    #[must_use]
+    pub fn settled(self, engine: bool) -> Self {
+        match self {
+            Self::LoadOrLayout { names, .. } if engine => Self::Load { names },
+            Self::LoadOrLayout { dir, .. } => Self::Layout { dir },
+            other => other,
+        }
+    }
 }
 
 /// Where one target wants the image.
@@ -195,6 +221,21 @@ pub struct CachePlan {
     pub fallback: Option<String>,
     /// Why a plane is left out (`local: /stagefreight/cache is not writable`).
     pub skipped: Vec<String>,
+    /// The registry that holds the cache, when one is read or written: its login is needed even where its target is out.
+    pub registry: Option<CacheRegistry>,
+}
+
+/// Where cache manifests live.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CacheRegistry {
+    /// Id of the target it lives beside.
+    pub target: String,
+    /// Where.
+    pub repository: Repository,
+    /// Kind of registry.
+    pub provider: Provider,
+    /// Prefix of the environment variables with its login.
+    pub credentials: Option<String>,
 }
 
 /// The builder wanted.
@@ -206,8 +247,12 @@ pub struct BuilderPlan {
     pub name: String,
     /// An existing buildx builder to use as it is (`builder` input).
     pub existing: Option<String>,
+    /// The name was chosen by the user, so it is taken as it is.
+    pub named: bool,
     /// `docker-container` or `docker`; only where the backend is docker.
     pub driver: String,
+    /// Image of the BuildKit container; `None` is buildx's own.
+    pub image: Option<String>,
 }
 
 /// A forced backend.

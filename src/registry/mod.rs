@@ -1,1 +1,20 @@
-//! Registries: client, authentication, providers.
+//! Registries, spoken to directly (`opencontainers/distribution-spec` spec.md): manifests, blobs, tags, copies.
+//!
+//! Everything is streamed, bounded, checked by digest and retried where that can help. Knows no forge and no builder.
+
+mod auth;
+mod blobs;
+mod client;
+mod copy;
+mod endpoint;
+mod error;
+mod moving;
+mod retry;
+mod tags;
+mod transport;
+
+pub use blobs::Sent;
+pub use client::{Head, Reference, Registry};
+pub use copy::{Copied, TransferError, copy, upload_layout};
+pub use endpoint::HostSettings;
+pub use error::{Attempt, Fault, RegistryError};

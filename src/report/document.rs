@@ -4,7 +4,7 @@
 //! Its types are its own: the rooms behind it may change, version 1 of the document may not. Within a version fields are
 //! added, never renamed, removed or given another meaning; readers ignore what they do not know. It draws nothing.
 
-mod convert;
+pub(crate) mod convert;
 mod redact;
 #[cfg(test)]
 mod tests;

@@ -345,7 +345,13 @@ fn plan(steps: Vec<Step>) -> Plan {
         repo_id: "acme/app".into(),
         steps,
         left_out: Vec::new(),
-        cache: CachePlan { mode: "shared".into(), branch: "main".into(), fallback: None, skipped: Vec::new() },
+        cache: CachePlan {
+            mode: "shared".into(),
+            branch: "main".into(),
+            fallback: None,
+            skipped: Vec::new(),
+            registry: None,
+        },
         builder: BuilderPlan::default(),
         notes: Vec::new(),
     }
@@ -384,6 +390,8 @@ fn publish_step(id: &str) -> Step {
         sbom: "false".into(),
         rewrite_timestamp: false,
         epoch: Some(1_773_478_800),
+        also_load: Vec::new(),
+        base_images: Vec::new(),
         output: Output::Publish {
             targets: vec![
                 target("ghcr", &format!("ghcr.io/acme/{id}"), Provider::Ghcr),

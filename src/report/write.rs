@@ -146,3 +146,15 @@ fn not_written(file: &str, error: &std::io::Error) -> Problem {
     Problem::new(format!("{file} could not be written: {error}"))
         .hint("the workspace must be writable and have room for it; check the disk and who owns the checkout")
 }
+
+/// Puts one more document below `.stagefreight/`, replacing an older one in one move.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn put(workspace: &Path, file: &str, text: &str) -> Result<(), Failure> {
+    let failed = |problem| Failure::new(FailureKind::Report, problem);
+    directory(workspace).map_err(failed)?;
+    let path = workspace.join(file);
+    let parent = path.parent().unwrap_or(workspace);
+    fs::create_dir_all(parent).and_then(|()| replace(&path, text)).map_err(|e| failed(not_written(file, &e)))
+}

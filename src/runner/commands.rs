@@ -200,3 +200,6 @@ fn cut(text: &str, limit: usize) -> String {
 fn one_line(text: &str) -> String {
     text.lines().map(strip_controls).collect::<Vec<_>>().join(" ")
 }
+
+#[cfg(test)]
+mod tests;

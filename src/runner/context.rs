@@ -90,7 +90,7 @@ pub struct RunnerFiles {
     pub output: Option<PathBuf>,
     /// `GITHUB_STEP_SUMMARY` file.
     pub summary: Option<PathBuf>,
-    /// Directory for temporary files (`RUNNER_TEMP`, else the system's).
+    /// Directory for temporary files (`RUNNER_TEMP`, else the system's). It may not exist yet.
     pub temp: PathBuf,
     /// The GitLab dotenv report to write, relative to the workspace unless absolute.
     pub dotenv: Option<PathBuf>,
@@ -141,7 +141,8 @@ pub struct CiContext {
     pub workspace: PathBuf,
     /// The runner's files.
     pub files: RunnerFiles,
-    /// The forge's own registry, where the job token serves.
+    /// The forge's own registry, where the job token serves. Known for untrusted runs too, so that the report can say
+    /// what was withheld: who uses it asks `trust` first.
     pub registry: Option<ForgeRegistry>,
     /// The runner was asked for debug logs (`RUNNER_DEBUG`, `CI_DEBUG_TRACE`).
     pub debug: bool,

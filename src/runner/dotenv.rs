@@ -87,3 +87,6 @@ fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     file.persist(path)?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

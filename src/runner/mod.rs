@@ -49,3 +49,22 @@ pub fn detect(env: &Environment) -> CiContext {
         local::context(env)
     }
 }
+
+/// Variables in which runners hand out secrets of their own: masked wherever we write.
+pub const SECRET_VARIABLES: &[&str] = &[
+    "GITHUB_TOKEN",
+    "GITEA_TOKEN",
+    "FORGEJO_TOKEN",
+    "ACTIONS_RUNTIME_TOKEN",
+    "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+    "CI_JOB_TOKEN",
+    "CI_JOB_JWT",
+    "CI_REGISTRY_PASSWORD",
+    "CI_DEPLOY_PASSWORD",
+    "CI_DEPENDENCY_PROXY_PASSWORD",
+    "CI_REPOSITORY_URL",
+    "HARBOR_PASSWORD",
+    "DOCKER_AUTH_CONFIG",
+    "COSIGN_PASSWORD",
+    "SIGSTORE_ID_TOKEN",
+];

@@ -65,10 +65,13 @@ fn is_clean(line: &[u8]) -> bool {
 
 /// The exact question behind the first pass's `C2` (the lead byte of the C1 controls, but also of `©`) and `#`.
 fn really_clean(line: &[u8]) -> bool {
-    let control = |b: u8| (b < 0x20 && b != b'\t') || b == 0x7f;
-    !line.iter().any(|&b| control(b))
-        && !line.windows(2).any(|pair| pair[0] == 0xc2 && (0x80..0xa0).contains(&pair[1]))
-        && !line.windows(3).any(|three| three == b"##[")
+    line.iter().enumerate().all(|(at, &b)| match b {
+        b'\t' => true,
+        0..0x20 | 0x7f => false,
+        b'#' => !line[at..].starts_with(b"##["),
+        0xc2 => !line.get(at + 1).is_some_and(|next| (0x80..0xa0).contains(next)),
+        _ => true,
+    })
 }
 
 /// `::` after what runners trim. Non-ASCII white space is left to the slow path, which decodes.
@@ -140,3 +143,6 @@ fn string_len(text: &str) -> usize {
         _ => 0,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -105,3 +105,6 @@ fn refusal(name: &str, value: &str, too_much: bool, limits: OutputLimits) -> Opt
 fn utf16_len(text: &str) -> usize {
     text.encode_utf16().count()
 }
+
+#[cfg(test)]
+mod tests;

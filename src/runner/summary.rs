@@ -41,3 +41,6 @@ pub fn append(path: &Path, markdown: &str) -> Result<Option<Problem>, Problem> {
     let cut = matches!(text, Cow::Owned(_)) || text.len() < markdown.len();
     Ok(cut.then(|| Problem::new("the step summary was cut: GitHub shows at most 1 MiB for each step")))
 }
+
+#[cfg(test)]
+mod tests;

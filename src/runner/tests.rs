@@ -249,6 +249,15 @@ fn other_untrusted_runs_stay_untrusted_whatever_is_checked_out() {
 }
 
 #[test]
+fn dependabot_is_an_outsider_on_github_alone_and_only_where_github_says_so() {
+    let trusted = |fixture| changed(fixture, &[("GITHUB_ACTOR", "dependabot[bot]")]).trust == Trust::Trusted;
+    assert!(!trusted("github-push"));
+    assert!(!trusted("github-pull-request"));
+    assert!(trusted("github-schedule"));
+    assert!(trusted("gitea-push"));
+}
+
+#[test]
 fn git_completes_a_laptop() {
     let on_branch = context("local").complete(&checkout(HEAD, Some("feature/login"), &[("v1.0.0", 0)]));
     assert_eq!(on_branch.branch.as_deref(), Some("feature/login"));

@@ -11,9 +11,9 @@ use super::GitTag;
 
 /// Tags beyond this many are not looked at.
 const TAGS: usize = 50_000;
-/// Commits to walk while no tag was met.
+/// Commits to walk while no version was met.
 const COMMITS: usize = 20_000;
-/// Commits to walk on after the first tag, for tags of other scopes (`api-v1.2.3` beside `web-v4.5.6`).
+/// Commits to walk on after the first version, for those of other scopes (`api-v1.2.3` beside `web-v4.5.6`).
 const COMMITS_BEYOND: usize = 2_000;
 /// Tagged commits to measure the distance to: one bit for each.
 const CANDIDATES: usize = u128::BITS as usize;
@@ -58,19 +58,21 @@ fn distances(
     let mut found: Vec<(ObjectId, u32)> = Vec::new();
     let mut queue = BinaryHeap::from([(i64::MAX, head)]);
     let mut walked = 0_usize;
-    let mut first_at = None;
+    let mut first_version = None;
     graph.insert(head, 0);
     while let Some((_, commit)) = queue.pop() {
         let mut flags = graph.get(&commit).copied().unwrap_or_default();
         for (bit, (_, distance)) in found.iter_mut().enumerate() {
             *distance += u32::from(flags & (1 << bit) == 0);
         }
-        if found.len() < CANDIDATES && tagged.contains_key(&commit) {
+        if let Some(names) = tagged.get(&commit).filter(|_| found.len() < CANDIDATES) {
             flags |= 1 << found.len();
             // Every commit seen so far is on this side of it, except those that turn out to be its ancestors: none, as
             // ancestors are older.
             found.push((commit, u32::try_from(walked).unwrap_or(u32::MAX)));
-            first_at.get_or_insert(walked);
+            if names.iter().any(|name| version(name).is_some()) {
+                first_version.get_or_insert(walked);
+            }
         }
         walked += 1;
         let complete = found.len() == tagged.len().min(CANDIDATES);
@@ -78,7 +80,7 @@ fn distances(
         if complete && covered(flags) && queue.iter().all(|(_, id)| graph.get(id).copied().is_some_and(covered)) {
             break;
         }
-        let limit = first_at.map_or(COMMITS, |at| COMMITS.min(at + COMMITS_BEYOND));
+        let limit = first_version.map_or(COMMITS, |at| COMMITS.min(at + COMMITS_BEYOND));
         if walked >= limit {
             break;
         }

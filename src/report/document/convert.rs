@@ -121,7 +121,7 @@ fn build_plan(step: &plan::Step) -> BuildPlan {
             (Output::Publish, targets.iter().flat_map(reference).collect())
         }
         plan::Output::Load { names } => (Output::Load, names.clone()),
-        plan::Output::Layout { dir } => (Output::Layout, vec![dir.clone()]),
+        plan::Output::Layout { dir } | plan::Output::LoadOrLayout { dir, .. } => (Output::Layout, vec![dir.clone()]),
     };
     BuildPlan {
         dockerfile: step.dockerfile.clone(),
@@ -184,7 +184,7 @@ fn name_of(variant: &impl serde::Serialize) -> String {
     serde_json::to_value(variant).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-fn failure(failure: &problem::Failure) -> Failure {
+pub(crate) fn failure(failure: &problem::Failure) -> Failure {
     Failure { kind: name_of(&failure.kind), problems: failure.problems.iter().map(problem).collect() }
 }
 

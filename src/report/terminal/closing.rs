@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use super::style::{Paint, inline, lines};
 use crate::report::annotations;
+use crate::report::document::convert;
 use crate::report::document::{
     Build, BuildError, BuildFailure, Document, Failure, Location, Problem, PublishedTag, Status,
 };
@@ -59,6 +60,14 @@ pub fn render_failure(document: &Document, color: bool) -> String {
     for build in document.builds.iter().filter(|b| is_broken(b)) {
         broken(&mut out, paint, build, document.failure.as_ref());
     }
+    out
+}
+
+/// What failed before there was a run to report on.
+pub fn failure(failure: &crate::problem::Failure) -> String {
+    let mut out = String::new();
+    let failure = convert::failure(failure);
+    problems(&mut out, Paint(false), &failure.problems.iter().collect::<Vec<_>>());
     out
 }
 

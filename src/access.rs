@@ -1,0 +1,386 @@
+//! Who may enter where: logins and network settings of a run, found once, before anything is built.
+//!
+//! A target's own `credentials` win over those of its registry, these over docker's own configuration, and that over the job's
+//! token for the forge's registry. Untrusted runs get none of them. Nothing here writes outside the run's private directory.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use crate::buildx::tool::docker_config;
+use crate::config::model::{Network, RegistrySettings};
+use crate::credentials::{self, DockerConfig, Login, Lookup};
+use crate::environment::{Environment, Vars};
+use crate::http::{Clients, HttpSettings, ProxySettings};
+use crate::image::Repository;
+use crate::plan::{Output, Plan, TargetPlan};
+use crate::problem::{Failure, FailureKind, Problem};
+use crate::process::{self, Spec};
+use crate::registry::{HostSettings, Registry, RegistryError};
+use crate::request::Request;
+use crate::rundir::RunDir;
+use crate::runner::{self, CiContext};
+use crate::secret::Secret;
+
+/// How long a credential helper may take.
+const HELPER: Duration = Duration::from_secs(30);
+/// How long trying logins may hold up a run.
+const CHECK: Duration = Duration::from_secs(10);
+
+/// Logins and network settings of a run.
+#[derive(Debug)]
+pub struct Access {
+    targets: BTreeMap<String, Option<Login>>,
+    hosts: BTreeMap<String, Login>,
+    users: Option<DockerConfig>,
+    registries: BTreeMap<String, (RegistrySettings, Option<Vec<u8>>)>,
+    proxy: ProxySettings,
+    /// HTTP clients for this network.
+    pub clients: Arc<Clients>,
+    /// What a person should know: passwords where tokens would do, what was withheld.
+    pub notes: Vec<Problem>,
+}
+
+/// Every secret this run could know, before it knows which it needs: for the redactor.
+pub fn secrets(request: &Request) -> (Vec<Login>, Vec<Secret>) {
+    let config = &request.config;
+    let prefixes = config.targets.iter().filter_map(|t| t.credentials.as_deref());
+    let prefixes: BTreeSet<_> =
+        prefixes.chain(config.registries.values().filter_map(|r| r.credentials.as_deref())).collect();
+    let mut logins: Vec<_> =
+        prefixes.iter().filter_map(|p| Some(credentials::from_prefix(&request.vars, p, "").ok()?.login)).collect();
+    logins.extend(forge_login(&request.context));
+    let mut secrets: Vec<_> = request.inputs.secrets.iter().map(secret_value).collect();
+    let named = prefixes.iter().flat_map(|p| ["TOKEN", "PASS", "PASSWORD"].map(|suffix| format!("{p}_{suffix}")));
+    let from_inputs =
+        request.inputs.secret_envs.iter().filter_map(|spec| spec.split_once('=')).map(|(_, name)| name.to_owned());
+    let usual = runner::SECRET_VARIABLES.iter().map(|name| (*name).to_owned());
+    secrets.extend(
+        named
+            .chain(from_inputs)
+            .chain(usual)
+            .filter_map(|name| request.vars.get(&name).map(|value| Secret::new(value))),
+    );
+    (logins, secrets)
+}
+
+/// The secrets a runner hands out by itself: for the redactor, when there is no request.
+pub fn known_secrets(env: &Environment, context: &CiContext) -> (Vec<Login>, Vec<Secret>) {
+    let values = runner::SECRET_VARIABLES.iter().filter_map(|name| env.vars.get(name));
+    (forge_login(context).into_iter().collect(), values.map(|value| Secret::new(value)).collect())
+}
+
+/// The value of an `id=value` secret input.
+fn secret_value(input: &Secret) -> Secret {
+    Secret::new(input.reveal().split_once('=').map_or(input.reveal(), |(_, value)| value))
+}
+
+/// Finds every login the plan needs.
+///
+/// # Errors
+/// Every login that is configured and missing, at once.
+pub async fn resolve(request: &Request, plan: &Plan, cancel: &CancellationToken) -> Result<Access, Failure> {
+    let mut finder = Finder { request, cancel, users: None, notes: Vec::new(), problems: Vec::new() };
+    finder.read_users();
+    finder.read_variable();
+    let mut targets = BTreeMap::new();
+    let mut hosts: BTreeMap<String, Login> = BTreeMap::new();
+    for target in published(plan) {
+        let login = finder.login(target.repository.host(), target.credentials.as_deref()).await;
+        if let Some(login) = &login {
+            hosts.entry(login.host.clone()).or_insert_with(|| login.clone());
+        }
+        targets.insert(target.id.clone(), login);
+    }
+    let mut others: Vec<(String, Option<String>)> = Vec::new();
+    others.extend(plan.cache.registry.iter().map(|r| (r.repository.host().to_owned(), r.credentials.clone())));
+    others.extend(request.config.registries.keys().map(|host| (host.clone(), None)));
+    others.extend(base_hosts(plan).into_iter().map(|host| (host, None)));
+    for (host, prefix) in others {
+        if !hosts.contains_key(&host)
+            && let Some(login) = finder.login(&host, prefix.as_deref()).await
+        {
+            hosts.insert(host, login);
+        }
+    }
+    let registries = finder.registries();
+    let http = finder.http_settings();
+    let Finder { users, notes, problems, .. } = finder;
+    if !problems.is_empty() {
+        return Err(Failure::many(FailureKind::Credentials, problems));
+    }
+    let proxy = http.proxy.clone();
+    Ok(Access { targets, hosts, users, registries, proxy, clients: Clients::new(http), notes })
+}
+
+impl Access {
+    /// The login for a target; `None` is anonymous.
+    pub fn login(&self, target: &TargetPlan) -> Option<&Login> {
+        self.targets.get(&target.id).and_then(Option::as_ref)
+    }
+
+    /// The builder has one login a host. Whether it is this target's, so that the build itself can put the content there.
+    pub fn builder_can_push(&self, target: &TargetPlan) -> bool {
+        match (self.login(target), self.hosts.get(target.repository.host())) {
+            (Some(own), Some(builders)) => own.user == builders.user && own.secret == builders.secret,
+            (None, None) => true,
+            _ => false,
+        }
+    }
+
+    /// The registry of a target, seen with the target's login.
+    ///
+    /// # Errors
+    /// When its name or settings are unusable.
+    pub fn registry(&self, target: &TargetPlan) -> Result<Registry, Problem> {
+        let host = target.repository.host();
+        let settings = self.registries.get(host).map(|(settings, ca)| HostSettings {
+            http: settings.http,
+            insecure: settings.insecure,
+            ca_pem: ca.clone(),
+        });
+        let login = self.login(target).cloned();
+        Registry::new(host, login, &settings.unwrap_or_default(), Arc::clone(&self.clients)).map_err(|e| e.problem())
+    }
+
+    /// Proxies, from the configuration or the environment.
+    pub fn proxy(&self) -> &ProxySettings {
+        &self.proxy
+    }
+
+    /// Tries every configured login, all at once: a wrong one is told before a build is waited for. A registry that cannot be
+    /// asked is not a wrong login; the build will tell.
+    ///
+    /// # Errors
+    /// Every login that is refused.
+    pub async fn check(&self, plan: &Plan, cancel: &CancellationToken) -> Result<(), Failure> {
+        let mut seen = BTreeSet::new();
+        let targets =
+            published(plan).filter(|t| self.login(t).is_some_and(|l| seen.insert((l.host.clone(), l.source.clone()))));
+        let checks =
+            targets.filter_map(|t| self.registry(t).ok()).map(|registry| async move { registry.check_login().await });
+        let work = futures::future::join_all(checks);
+        let results = tokio::select! {
+            results = work => results,
+            () = cancel.cancelled() => return Ok(()),
+            () = tokio::time::sleep(CHECK) => return Ok(()),
+        };
+        let refused: Vec<_> = results
+            .into_iter()
+            .filter_map(Result::err)
+            .filter(RegistryError::is_refusal)
+            .map(|e| e.problem())
+            .collect();
+        if refused.is_empty() { Ok(()) } else { Err(Failure::many(FailureKind::Credentials, refused)) }
+    }
+
+    /// The builder must be told to reach this host without verified TLS.
+    pub fn is_insecure(&self, host: &str) -> bool {
+        self.registries.get(host).is_some_and(|(settings, _)| settings.http || settings.insecure)
+    }
+
+    /// Writes the private docker configuration: the user's logins where the run is trusted, ours on top, and proxies, which
+    /// buildx hands to RUN steps as build args that are neither in the image nor in the cache key.
+    ///
+    /// # Errors
+    /// When the directory cannot be written.
+    pub fn write(&self, run: &RunDir) -> Result<(), Failure> {
+        let logins: Vec<_> = self.hosts.values().cloned().collect();
+        let mut config = credentials::private_config(self.users.as_ref().map(DockerConfig::value), &logins);
+        let pairs =
+            [("httpProxy", &self.proxy.http), ("httpsProxy", &self.proxy.https), ("noProxy", &self.proxy.no_proxy)];
+        let proxies: serde_json::Map<_, _> =
+            pairs.into_iter().filter_map(|(k, v)| Some((k.to_owned(), json!(v.as_ref()?)))).collect();
+        if !proxies.is_empty() {
+            config["proxies"] = json!({ "default": proxies });
+        }
+        credentials::write_private(&run.docker(), &config).map_err(|e| {
+            let what = format!("the run's private docker configuration cannot be written: {e}");
+            Failure::new(
+                FailureKind::Credentials,
+                Problem::new(what).hint("check the space left and the permissions of the runner's temporary directory"),
+            )
+        })
+    }
+}
+
+/// The targets of a plan that are published to.
+pub fn published(plan: &Plan) -> impl Iterator<Item = &TargetPlan> {
+    plan.steps.iter().flat_map(|step| match &step.output {
+        Output::Publish { targets } => targets.as_slice(),
+        _ => &[],
+    })
+}
+
+/// Registries a plan talks to, as far as it is known.
+pub fn hosts(plan: &Plan) -> BTreeSet<String> {
+    let cache = plan.cache.registry.iter().map(|r| r.repository.host().to_owned());
+    published(plan).map(|t| t.repository.host().to_owned()).chain(cache).chain(base_hosts(plan)).collect()
+}
+
+fn base_hosts(plan: &Plan) -> BTreeSet<String> {
+    let images = plan.steps.iter().flat_map(|step| &step.base_images);
+    let names = images.map(|image| image.split('@').next().unwrap_or(image));
+    names
+        .filter_map(|name| crate::image::reference::parse_tagged(name).ok())
+        .map(|(r, _): (Repository, _)| r.host().to_owned())
+        .collect()
+}
+
+fn forge_login(context: &CiContext) -> Option<Login> {
+    let registry = context.registry.as_ref()?;
+    let (host, user, secret) = (registry.host.clone(), registry.user.clone(), registry.secret.clone());
+    Some(Login { host, user, secret, source: registry.variable.clone() })
+}
+
+struct Finder<'a> {
+    request: &'a Request,
+    cancel: &'a CancellationToken,
+    users: Option<DockerConfig>,
+    notes: Vec<Problem>,
+    problems: Vec<Problem>,
+}
+
+impl Finder<'_> {
+    fn trusted(&self) -> bool {
+        self.request.context.trust == runner::Trust::Trusted
+    }
+
+    /// `DOCKER_AUTH_CONFIG` as docker reads it: logins that go before those of the file. GitLab's users keep them there.
+    fn read_variable(&mut self) {
+        let Some(text) = self.request.vars.get("DOCKER_AUTH_CONFIG") else { return };
+        match DockerConfig::parse(text, "DOCKER_AUTH_CONFIG") {
+            Ok(config) if self.trusted() => {
+                self.users = Some(match self.users.take() {
+                    Some(file) => file.overlaid(&config),
+                    None => config,
+                });
+            }
+            Ok(_) => {
+                let what = "the logins in DOCKER_AUTH_CONFIG are withheld from this run";
+                self.notes.push(Problem::new(what).hint("runs of code from forks get no credentials"));
+            }
+            Err(problem) => self.problems.push(problem),
+        }
+    }
+
+    /// Docker's own configuration. Code somebody else proposes gets nothing of it: it decides itself where to push.
+    fn read_users(&mut self) {
+        let Some(dir) = docker_config(&self.request.vars) else { return };
+        match DockerConfig::read(&dir) {
+            Ok(Some(config)) if self.trusted() => self.users = Some(config),
+            Ok(Some(config)) if config.hosts().next().is_some() => {
+                let what = format!("the logins in {} are withheld from this run", dir.join("config.json").display());
+                self.notes.push(Problem::new(what).hint("runs of code from forks get no credentials"));
+            }
+            Ok(_) => {}
+            Err(problem) => self.problems.push(problem),
+        }
+    }
+
+    async fn login(&mut self, host: &str, prefix: Option<&str>) -> Option<Login> {
+        if !self.trusted() {
+            return None;
+        }
+        let request = self.request;
+        let prefix = prefix.or_else(|| request.config.registries.get(host)?.credentials.as_deref());
+        if let Some(prefix) = prefix {
+            return match credentials::from_prefix(&request.vars, prefix, host) {
+                Ok(found) => {
+                    self.notes.extend(found.note.filter(|note| !self.notes.contains(note)));
+                    Some(found.login)
+                }
+                Err(problem) => {
+                    if !self.problems.contains(&problem) {
+                        self.problems.push(problem);
+                    }
+                    None
+                }
+            };
+        }
+        let users = self.users.as_ref().map(|config| config.lookup(host));
+        let found = match users {
+            Some(Ok(Lookup::Login(login))) => Some(login),
+            Some(Ok(Lookup::Helper { program, key })) => self.ask_helper(host, &program, &key).await,
+            Some(Ok(Lookup::None)) | None => None,
+            Some(Err(problem)) => {
+                self.problems.push(problem);
+                return None;
+            }
+        };
+        found.or_else(|| forge_login(&request.context).filter(|login| login.host == host))
+    }
+
+    /// A helper that cannot be run is told, and is no error: the registry may not need a login.
+    async fn ask_helper(&mut self, host: &str, program: &str, key: &str) -> Option<Login> {
+        let vars: &Vars = &self.request.vars;
+        let Some(path) = process::find(program, vars, &[]) else {
+            self.notes.push(Problem::new(format!(
+                "docker's configuration names {program} for {host}, and it is not on PATH"
+            )));
+            return None;
+        };
+        let env = vars.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
+        let spec = Spec::new(path, vec!["get".to_owned()], env, &self.request.source.root);
+        let (success, stdout) = match process::capture(&spec, key.as_bytes(), HELPER, self.cancel).await {
+            Ok(captured) => (true, captured.stdout),
+            // Helpers say "no such login" on standard output, with a bad exit.
+            Err(process::ProcessError::Failed { stdout, .. }) => (false, stdout),
+            Err(error) => {
+                self.notes.push(Problem::new(format!("the login for {host} could not be read: {error}")));
+                return None;
+            }
+        };
+        match credentials::helper_answer(host, program, success, &stdout) {
+            Ok(login) => login,
+            Err(problem) => {
+                self.notes.push(problem);
+                None
+            }
+        }
+    }
+
+    fn registries(&mut self) -> BTreeMap<String, (RegistrySettings, Option<Vec<u8>>)> {
+        let config = &self.request.config;
+        let mut read = BTreeMap::new();
+        for (host, settings) in &config.registries {
+            let ca = settings.ca.as_deref().and_then(|ca| self.read_pem(ca, &format!("registries.{host}.ca")));
+            read.insert(host.clone(), (settings.clone(), ca));
+        }
+        read
+    }
+
+    fn http_settings(&mut self) -> HttpSettings {
+        let Network { ca, proxy } = &self.request.config.network;
+        let extra_ca_pem = ca.as_deref().and_then(|ca| self.read_pem(ca, "network.ca")).into_iter().collect();
+        let vars = &self.request.vars;
+        let or_env = |configured: &Option<String>, name: &str| {
+            let lower = name.to_ascii_lowercase();
+            configured.clone().or_else(|| vars.get(name).or_else(|| vars.get(&lower)).map(str::to_owned))
+        };
+        let proxy = ProxySettings {
+            http: or_env(&proxy.http, "HTTP_PROXY"),
+            https: or_env(&proxy.https, "HTTPS_PROXY"),
+            no_proxy: or_env(&proxy.no_proxy, "NO_PROXY"),
+        };
+        HttpSettings { extra_ca_pem, proxy, ..HttpSettings::default() }
+    }
+
+    fn read_pem(&mut self, path: &str, key: &str) -> Option<Vec<u8>> {
+        read_bounded(&self.request.source.root.join(path))
+            .map_err(|e| self.problems.push(Problem::new(format!("{key}: {path} cannot be read: {e}"))))
+            .ok()
+    }
+}
+
+/// Reads a certificate file of at most 1 MiB.
+fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
+    use std::io::Read as _;
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(1 << 20).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}

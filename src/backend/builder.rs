@@ -1,0 +1,260 @@
+//! The buildx builder of a run: made (or taken as it is), described, and recorded in `builder.json`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::Instant;
+
+use semver::Version;
+use sha2::{Digest as _, Sha256};
+use tokio_util::sync::CancellationToken;
+
+use super::{Backend, Kind, daemon_config};
+use crate::buildx::argv::{self, ContainerOptions};
+use crate::buildx::inspect::parse_inspect;
+use crate::buildx::tool::Buildx;
+use crate::config::model::{Network, RegistrySettings};
+use crate::engine::Engine;
+use crate::http::ProxySettings;
+use crate::outcome::BuilderFacts;
+use crate::plan::BuilderPlan;
+use crate::problem::{Failure, FailureKind, Problem};
+use crate::rundir::RunDir;
+
+/// The builder the docker CLI calls the engine's own BuildKit by.
+const ENGINES_OWN: &str = "default";
+
+/// How buildx drives BuildKit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Driver {
+    /// A daemon over the network or a socket.
+    Remote,
+    /// A BuildKit container on a docker engine.
+    Container,
+    /// The engine's own BuildKit, which can neither push by digest nor write OCI layouts.
+    Engine,
+    /// A builder the user made; what it can do is the user's business.
+    Existing,
+}
+
+/// A builder, ready to build.
+#[derive(Debug, Clone)]
+pub struct Builder {
+    /// Its name.
+    pub name: String,
+    /// How it is driven.
+    pub driver: Driver,
+    /// What is known before asking it.
+    facts: BuilderFacts,
+    /// When we began to prepare it.
+    started: Instant,
+}
+
+/// What the builder needs to know of the network.
+#[derive(Debug, Clone, Copy)]
+pub struct Surroundings<'a> {
+    /// Registries with special settings.
+    pub registries: &'a BTreeMap<String, RegistrySettings>,
+    /// The corporate CA.
+    pub network: &'a Network,
+    /// Proxies, from the configuration or the environment.
+    pub proxy: &'a ProxySettings,
+    /// Registries this run talks to.
+    pub hosts: &'a BTreeSet<String>,
+    /// Root that CA paths are relative to.
+    pub root: &'a Path,
+}
+
+/// Makes the builder. A daemon is not asked again (the first build is), a new container is started: half a builder is removed
+/// rather than left.
+///
+/// # Errors
+/// When buildx or the engine refuses.
+pub async fn prepare(
+    backend: &Backend,
+    wanted: &BuilderPlan,
+    around: Surroundings<'_>,
+    buildx: &Buildx,
+    run: &RunDir,
+    cancel: &CancellationToken,
+) -> Result<Builder, Failure> {
+    let started = Instant::now();
+    let mut facts = BuilderFacts { name: wanted.name.clone(), action: "created".to_owned(), ..Default::default() };
+    let mut container = None;
+    let (driver, create) = match (&backend.kind, &backend.engine) {
+        (Kind::Existing(name), _) => {
+            facts.name = name.clone();
+            "used as it is".clone_into(&mut facts.action);
+            (Driver::Existing, None)
+        }
+        (Kind::Buildkitd { endpoint, certs }, _) => {
+            facts.backend = "buildkitd".to_owned();
+            facts.endpoint = endpoint.url();
+            (Driver::Remote, Some(argv::create_remote(&facts.name, &endpoint.url(), certs.as_ref())))
+        }
+        (Kind::Docker, Some(engine)) => {
+            facts.backend = "docker".to_owned();
+            facts.endpoint.clone_from(&engine.address.host);
+            if wanted.driver == "docker" {
+                facts.name = ENGINES_OWN.to_owned();
+                "used as it is".clone_into(&mut facts.action);
+                (Driver::Engine, None)
+            } else {
+                let options = container_options(wanted, around, run)?;
+                let context = docker_context(engine, run)?;
+                facts.name = container_builder_name(wanted, &options, around);
+                let name = format!("buildx_buildkit_{}0", facts.name);
+                if engine.has_container(&name).await.map_err(|p| Failure::new(FailureKind::Backend, p))? {
+                    "reused".clone_into(&mut facts.action);
+                } else {
+                    container = Some(name);
+                }
+                (Driver::Container, Some(argv::create_container(&facts.name, &options, context.as_deref())))
+            }
+        }
+        (Kind::Docker, None) => {
+            return Err(Failure::new(
+                FailureKind::Internal,
+                Problem::new("a docker backend without an engine; please file a bug"),
+            ));
+        }
+    };
+    if let Some(create) = create {
+        buildx
+            .ask(create, cancel)
+            .await
+            .map_err(|e| super::backend(Problem::new(format!("the builder cannot be made: {e}"))))?;
+    }
+    if let (Some(container), Some(engine)) = (container, &backend.engine) {
+        if let Err(error) = buildx.ask(argv::inspect(&facts.name), cancel).await {
+            engine.remove_container(&container).await;
+            let what = format!("the BuildKit container does not start: {error}");
+            return Err(super::backend(Problem::new(what).hint(
+                "check that the engine can pull the image of the builder (build_cache.builder.image) and may run privileged containers",
+            )));
+        }
+    }
+    facts.driver = match driver {
+        Driver::Remote => "remote",
+        Driver::Container => "docker-container",
+        Driver::Engine => "docker",
+        Driver::Existing => "",
+    }
+    .to_owned();
+    Ok(Builder { name: facts.name.clone(), driver, facts, started })
+}
+
+impl Builder {
+    /// Asks buildx about the builder, starting it if it does not run; meant to run beside the first build. What cannot be
+    /// understood is kept as it was printed: a builder that builds needs no description.
+    pub async fn describe(&self, buildx: &Buildx, version: &Version, cancel: &CancellationToken) -> BuilderFacts {
+        let mut facts = self.facts.clone();
+        facts.buildx = version.to_string();
+        match buildx.ask(argv::inspect(&self.name), cancel).await {
+            Ok(printed) => {
+                let found = parse_inspect(&String::from_utf8_lossy(&printed.stdout));
+                if self.driver == Driver::Existing {
+                    facts.driver = found.driver;
+                    facts.endpoint = found.endpoint;
+                }
+                facts.status = found.status;
+                facts.buildkit = found.buildkit;
+                facts.platforms = found.platforms;
+                facts.gc_rules = found.gc_rules;
+                facts.raw = found.raw;
+            }
+            Err(error) => facts.raw = Some(error.to_string()),
+        }
+        facts.seconds = self.started.elapsed().as_secs_f64();
+        facts
+    }
+
+    /// In one line, for the log.
+    pub fn headline(&self) -> String {
+        let BuilderFacts { backend, endpoint, driver, action, .. } = &self.facts;
+        match self.driver {
+            Driver::Existing => format!("builder {}, {action}", self.name),
+            _ => format!("builder {}: {backend} at {endpoint}, driver {driver}, {action}", self.name),
+        }
+    }
+}
+
+fn container_options(
+    wanted: &BuilderPlan,
+    around: Surroundings<'_>,
+    run: &RunDir,
+) -> Result<ContainerOptions, Failure> {
+    let config = match daemon_config::toml(around.registries, around.network, around.hosts, around.root) {
+        Some(text) => Some(run.secret("buildkitd.toml", text.as_bytes()).map_err(|e| cannot_write(&e))?),
+        None => None,
+    };
+    let proxy = around.proxy;
+    let pairs = [("HTTP_PROXY", &proxy.http), ("HTTPS_PROXY", &proxy.https), ("NO_PROXY", &proxy.no_proxy)];
+    let env: Vec<_> = pairs.into_iter().filter_map(|(k, v)| Some((k.to_owned(), v.clone()?))).collect();
+    if env.iter().any(|(_, value)| has_password(value)) {
+        let what =
+            "network.proxy holds a password, which would stand on the command line that starts the BuildKit container";
+        return Err(super::backend(Problem::new(what).hint(
+            "use a proxy without a password for builds, or a BuildKit daemon (BUILDKIT_HOST) that has the proxy in its own environment",
+        )));
+    }
+    Ok(ContainerOptions {
+        image: wanted.image.clone(),
+        host_network: around.hosts.iter().any(|h| is_loopback(h)),
+        env,
+        config,
+    })
+}
+
+/// A default name tells containers with different settings apart: a running one keeps the settings it was made with.
+fn container_builder_name(wanted: &BuilderPlan, options: &ContainerOptions, around: Surroundings<'_>) -> String {
+    let plain = ContainerOptions { config: None, ..options.clone() } == ContainerOptions::default();
+    if wanted.named || (plain && options.config.is_none()) {
+        return wanted.name.clone();
+    }
+    let toml = daemon_config::toml(around.registries, around.network, around.hosts, around.root);
+    let settings = format!("{:?}{:?}{:?}{toml:?}", options.image, options.host_network, options.env);
+    format!("{}-{}", wanted.name, &hex::encode(Sha256::digest(settings.as_bytes()))[..6])
+}
+
+/// buildx refuses to take TLS data from the environment; a docker context in the run's private configuration carries it
+/// (`docker/cli` cli/context/store: meta and tls directories named by the sha256 of the context's name).
+fn docker_context(engine: &Engine, run: &RunDir) -> Result<Option<String>, Failure> {
+    let Some(certs) = &engine.address.certs else { return Ok(None) };
+    let name = "stagefreight";
+    let id = hex::encode(Sha256::digest(name.as_bytes()));
+    let endpoint = serde_json::json!({ "Host": engine.address.host, "SkipTLSVerify": false });
+    let meta = serde_json::json!({ "Name": name, "Metadata": {}, "Endpoints": { "docker": endpoint } });
+    let write = || -> std::io::Result<()> {
+        let contexts = run.docker().join("contexts");
+        let (meta_dir, tls_dir) = (contexts.join("meta").join(&id), contexts.join("tls").join(&id).join("docker"));
+        std::fs::create_dir_all(&meta_dir)?;
+        std::fs::create_dir_all(&tls_dir)?;
+        std::fs::write(meta_dir.join("meta.json"), meta.to_string())?;
+        for file in ["ca.pem", "cert.pem", "key.pem"] {
+            std::fs::copy(certs.join(file), tls_dir.join(file))?;
+        }
+        Ok(())
+    };
+    write().map_err(|e| cannot_write(&e))?;
+    Ok(Some(name.to_owned()))
+}
+
+fn cannot_write(error: &std::io::Error) -> Failure {
+    super::backend(
+        Problem::new(format!("the run's private directory cannot be written: {error}"))
+            .hint("check the space left and the permissions of the runner's directory for temporary files"),
+    )
+}
+
+/// A registry on `localhost` is this machine's, which a container sees only in the host's network.
+fn is_loopback(host: &str) -> bool {
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    name == "localhost" || name.starts_with("127.") || name == "[::1]"
+}
+
+fn has_password(proxy: &str) -> bool {
+    url::Url::parse(proxy).is_ok_and(|url| url.password().is_some())
+}
+
+/// Where the record of the builder goes, below the workspace.
+pub const RECORD: &str = ".stagefreight/runtime/docker/builder.json";

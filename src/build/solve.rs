@@ -1,0 +1,311 @@
+//! One build: one BuildKit solve, its progress passed on as it comes, its result read from the metadata file.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::exports::{self, Reach, Route};
+use super::{Built, Workshop, blank};
+use crate::access::Access;
+use crate::buildx::argv::{self, Export, Invocation};
+use crate::buildx::errors;
+use crate::buildx::metadata::{self, Metadata, MetadataError};
+use crate::buildx::progress::{Parser, layers::Timeline};
+use crate::crucible::{Candidate, Content};
+use crate::event::Event;
+use crate::image::Digest;
+use crate::image::archive::import_archive;
+use crate::image::layout::Layout;
+use crate::outcome::BuildState;
+use crate::plan::{Output, Step, TargetPlan};
+use crate::problem::{Failure, FailureKind, Problem};
+use crate::process::{self, ProcessError};
+
+/// Largest metadata file that is read.
+const METADATA_LIMIT: u64 = 16 << 20;
+
+/// Builds a step.
+pub(super) async fn run(index: usize, step: &Step, dependencies: &[(String, String)], shop: Workshop<'_>) -> Built {
+    let started = Instant::now();
+    let id = format!("build_{index}");
+    let title = format!("Build {}", step.id);
+    shop.events.send(Event::SectionStart { id: id.clone(), title }).await;
+    let mut timeline = Timeline::default();
+    let made = make(index, step, dependencies, shop, &mut timeline).await;
+    let mut outcome = blank(step, BuildState::Done);
+    outcome.took = started.elapsed();
+    outcome.layers = timeline.layers();
+    outcome.warnings = timeline.warnings().to_vec();
+    let mut candidate = None;
+    let result = match made {
+        Ok(made) => {
+            let said = made.describe();
+            outcome.digest = Some(made.candidate.digest.clone());
+            outcome.image_id = made.image_id;
+            outcome.metadata = made.metadata;
+            outcome.loaded = made.loaded;
+            outcome.layout = made.layout;
+            candidate = Some(made.candidate);
+            Ok(said)
+        }
+        Err(Trouble::Build) => {
+            let failure = errors::explain(&timeline.evidence());
+            let headline = Failure::new(FailureKind::Build, Problem::new(failure.summary.clone()));
+            outcome.state = BuildState::BuildFailed(failure);
+            Err(headline)
+        }
+        Err(Trouble::Other(failure)) => {
+            outcome.state = BuildState::Failed(failure.clone());
+            Err(failure)
+        }
+    };
+    shop.events.send(Event::SectionEnd { id, result, took: started.elapsed() }).await;
+    Built { outcome, candidate }
+}
+
+/// Why there is no image.
+enum Trouble {
+    /// BuildKit says so; its progress tells why.
+    Build,
+    /// Something around it.
+    Other(Failure),
+}
+
+impl From<Failure> for Trouble {
+    fn from(failure: Failure) -> Self {
+        Self::Other(failure)
+    }
+}
+
+struct Made {
+    candidate: Candidate,
+    image_id: Option<Digest>,
+    metadata: Option<serde_json::Value>,
+    loaded: Vec<String>,
+    layout: Option<String>,
+}
+
+impl Made {
+    fn describe(&self) -> String {
+        format!("{}", self.candidate.digest)
+    }
+}
+
+async fn make(
+    index: usize,
+    step: &Step,
+    dependencies: &[(String, String)],
+    shop: Workshop<'_>,
+    timeline: &mut Timeline,
+) -> Result<Made, Trouble> {
+    let scratch = shop.run.scratch(&format!("layout-{index}"));
+    let parking = format!("stagefreight/run-{}:{index}", shop.run.nonce());
+    let route = exports::route(step, shop.builder.driver, shop.access, &scratch, &parking)?;
+    let metadata_file = shop.run.metadata(index);
+    let secret_files = secret_files(index, step, shop)?;
+    let invocation = Invocation {
+        builder: &shop.builder.name,
+        format: shop.format,
+        root: shop.root,
+        metadata: &metadata_file,
+        exports: &route.exports,
+        dependencies,
+        secret_files: &secret_files,
+    };
+    let spec = {
+        let mut env = Vec::new();
+        if step.provenance == "false" {
+            // buildx asks git only for the sake of provenance.
+            env.push(("BUILDX_GIT_INFO".to_owned(), "false".to_owned()));
+        }
+        env.extend(step.epoch.map(|epoch| ("SOURCE_DATE_EPOCH".to_owned(), epoch.to_string())));
+        shop.buildx.clone().with_env(env).call(argv::build(step, &invocation))
+    };
+    shop.events.debug(spec.display()).await;
+    solve(step, &spec, shop, timeline).await?;
+    let made = take(step, &route, &metadata_file, shop).await;
+    if let (Some(name), Some(engine)) = (&route.parked, shop.engine) {
+        engine.untag(name).await;
+    }
+    Ok(made?)
+}
+
+async fn solve(step: &Step, spec: &process::Spec, shop: Workshop<'_>, timeline: &mut Timeline) -> Result<(), Trouble> {
+    let mut parser = Parser::new(shop.format);
+    let mut pieces = Vec::new();
+    let streamed = process::stream(spec, shop.cancel, async |chunk| {
+        parser.push(chunk, &mut |piece| pieces.push(piece));
+        for progress in pieces.drain(..) {
+            timeline.push(&progress);
+            shop.events.send(Event::Build { build: step.id.clone(), progress }).await;
+        }
+    })
+    .await;
+    parser.finish(&mut |piece| pieces.push(piece));
+    for progress in pieces.drain(..) {
+        timeline.push(&progress);
+        shop.events.send(Event::Build { build: step.id.clone(), progress }).await;
+    }
+    match streamed {
+        Ok(status) if status.success() => Ok(()),
+        Ok(_) => Err(Trouble::Build),
+        Err(ProcessError::Cancelled { .. }) => {
+            Err(failed(FailureKind::Interrupted, Problem::new("the build was stopped by a signal")).into())
+        }
+        Err(error) => Err(failed(FailureKind::Backend, Problem::new(error.to_string())).into()),
+    }
+}
+
+/// Reads what came of a solve that ended well.
+async fn take(step: &Step, route: &Route, metadata_file: &Path, shop: Workshop<'_>) -> Result<Made, Failure> {
+    let metadata = read_metadata(metadata_file)?;
+    let digest = if route.parked.is_some() { digest_of(&metadata)? } else { check_pushed(step, route, &metadata)? };
+    let mut made = Made {
+        candidate: Candidate { build: step.id.clone(), digest, content: Content::Elsewhere },
+        image_id: metadata.config_digest.clone(),
+        metadata: Some(metadata.raw),
+        loaded: Vec::new(),
+        layout: None,
+    };
+    if let Some(name) = &route.parked {
+        let layout = export(name, route, shop).await?;
+        made.candidate.digest = layout.root().map_err(|e| failed(FailureKind::Backend, e.problem()))?.digest.clone();
+        made.candidate.content = Content::Layout(layout);
+    }
+    match &step.output {
+        Output::Publish { .. } if route.parked.is_none() => {
+            made.candidate.content = Content::Pushed { targets: route.pushed.clone() }
+        }
+        Output::Publish { .. } => {}
+        Output::Load { names } => made.loaded.clone_from(names),
+        Output::Layout { dir } | Output::LoadOrLayout { dir, .. } => {
+            if let Some(scratch) = &route.layout {
+                place(scratch, &shop.root.join(dir))?;
+            }
+            made.candidate.content = Content::Elsewhere;
+            made.layout = Some(dir.clone());
+        }
+    }
+    made.loaded.extend(step.also_load.iter().cloned());
+    Ok(made)
+}
+
+/// Takes an image out of the engine and makes an OCI layout of it.
+async fn export(name: &str, route: &Route, shop: Workshop<'_>) -> Result<Layout, Failure> {
+    let engine = shop.engine.ok_or_else(|| {
+        failed(FailureKind::Internal, Problem::new("an image is parked in no engine; please file a bug"))
+    })?;
+    let dir = route.layout.clone().unwrap_or_default();
+    let archive = dir.with_extension("tar");
+    let exported = tokio::select! {
+        exported = engine.export_image(name, &archive) => exported,
+        () = shop.cancel.cancelled() => Err(Problem::new("the export from the engine was stopped by a signal")),
+    };
+    exported.map_err(|p| failed(FailureKind::Backend, p))?;
+    let unpack = tokio::task::spawn_blocking(move || {
+        std::fs::create_dir_all(&dir).map_err(|e| Problem::new(format!("no space for the exported image: {e}")))?;
+        let file =
+            std::fs::File::open(&archive).map_err(|e| Problem::new(format!("the exported image is gone: {e}")))?;
+        let layout = import_archive(file, &dir).map_err(|e| e.problem());
+        // Half the disk back before the upload.
+        let _ = std::fs::remove_file(&archive);
+        layout
+    });
+    let unpacked = unpack.await.map_err(|e| failed(FailureKind::Internal, Problem::new(e.to_string())))?;
+    unpacked.map_err(|p| failed(FailureKind::Backend, p))
+}
+
+fn read_metadata(path: &Path) -> Result<Metadata, Failure> {
+    use std::io::Read as _;
+    let unreadable = |why: String| {
+        let what = format!("the build ended well, but its metadata cannot be read: {why}");
+        failed(
+            FailureKind::Build,
+            Problem::new(what).hint("check the space left in the runner's temporary directory, and run again"),
+        )
+    };
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(|e| unreadable(e.to_string()))?;
+    file.take(METADATA_LIMIT).read_to_end(&mut bytes).map_err(|e| unreadable(e.to_string()))?;
+    metadata::parse(&bytes).map_err(|e| unreadable(e.to_string()))
+}
+
+/// What was pushed must be what was planned, no more and no less, under one digest.
+fn check_pushed(step: &Step, route: &Route, metadata: &Metadata) -> Result<Digest, Failure> {
+    let pushes: Vec<_> = route.exports.iter().filter_map(Export::repositories).collect();
+    // buildx names what one exporter pushed; with two, reading back from the registries is the check.
+    if let [repositories] = pushes.as_slice() {
+        let planned: Vec<_> = repositories.iter().map(|r| (r.clone(), None)).collect();
+        metadata::parse_buildx_published(metadata, &planned).map_err(|e| {
+            failed(
+                FailureKind::Publish,
+                Problem::new(format!("build {}: {e}", step.id)).hint("run the job again; no tag was put"),
+            )
+        })?;
+    }
+    digest_of(metadata)
+}
+
+fn digest_of(metadata: &Metadata) -> Result<Digest, Failure> {
+    metadata.digest.clone().ok_or_else(|| failed(FailureKind::Build, Problem::new(MetadataError::NoDigest.to_string())))
+}
+
+/// Secrets given by value, as private files: never in argv, never in the environment.
+fn secret_files(index: usize, step: &Step, shop: Workshop<'_>) -> Result<Vec<(String, PathBuf)>, Failure> {
+    let write = |(n, (id, value)): (usize, &(String, crate::secret::Secret))| {
+        let path = shop.run.secret(&format!("{index}-{n}"), value.reveal().as_bytes());
+        path.map(|path| (id.clone(), path))
+    };
+    step.secret_values
+        .iter()
+        .enumerate()
+        .map(write)
+        .collect::<Result<_, _>>()
+        .map_err(|e| failed(FailureKind::Backend, Problem::new(format!("a build secret cannot be handed over: {e}"))))
+}
+
+/// Puts a finished layout where the user wants it, replacing only an older layout.
+fn place(from: &Path, to: &Path) -> Result<(), Failure> {
+    let trouble = |why: String| {
+        failed(FailureKind::Report, Problem::new(format!("the OCI layout cannot be put at {}: {why}", to.display())))
+    };
+    if to.symlink_metadata().is_ok() {
+        let empty = std::fs::read_dir(to).is_ok_and(|mut entries| entries.next().is_none());
+        if !empty && !to.join("oci-layout").is_file() {
+            return Err(trouble("something else is there; move it away or choose another directory".to_owned()));
+        }
+        std::fs::remove_dir_all(to).map_err(|e| trouble(e.to_string()))?;
+    }
+    if let Some(parent) = to.parent() {
+        std::fs::create_dir_all(parent).map_err(|e| trouble(e.to_string()))?;
+    }
+    // The runner's temporary directory may be another file system.
+    std::fs::rename(from, to).or_else(|_| copy_dir(from, to)).map_err(|e| trouble(e.to_string()))
+}
+
+fn copy_dir(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_dir(&entry.path(), &target)?;
+        } else {
+            std::fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}
+
+fn failed(kind: FailureKind, problem: Problem) -> Failure {
+    Failure::new(kind, problem)
+}
+
+impl Reach for Access {
+    fn builder_can_push(&self, target: &TargetPlan) -> bool {
+        Access::builder_can_push(self, target)
+    }
+
+    fn is_insecure(&self, host: &str) -> bool {
+        Access::is_insecure(self, host)
+    }
+}

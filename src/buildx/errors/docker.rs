@@ -1,0 +1,134 @@
+//! BuildKit's own words: the excerpt with `>>>`, the `ERROR:` line, and what they mean.
+
+use super::scan::{digits, found, location};
+use super::{Found, Rank};
+use crate::buildx::event::BuildError;
+use crate::problem::Location;
+
+/// Prefixes that say nothing a person does not know.
+const PREFIXES: [&str; 9] = [
+    "ERROR: ",
+    "error: ",
+    "failed to build: ",
+    "failed to solve: ",
+    "failed to solve with frontend dockerfile.v0: ",
+    "failed to create LLB definition: ",
+    "rpc error: code = Unknown desc = ",
+    "rpc error: code = NotFound desc = ",
+    "failed to compute cache key: ",
+];
+
+/// The source excerpt buildx prints.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Excerpt {
+    pub(super) location: Location,
+}
+
+/// What kind of failure BuildKit's last word tells of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Verdict<'a> {
+    /// A RUN ended with this exit code.
+    Exit(u32),
+    /// The Dockerfile is not one: what the parser says.
+    Syntax(&'a str),
+    /// The Dockerfile is not there.
+    NoDockerfile(&'a str),
+    /// The Dockerfile has nothing in it.
+    EmptyDockerfile,
+    /// COPY or ADD names a path the context does not hold.
+    NoSource(&'a str),
+    /// The base image is not there.
+    NoImage(&'a str),
+    /// The base image may not be read.
+    ImageDenied(&'a str),
+    /// No such stage.
+    NoStage(&'a str),
+    /// The driver cannot build for several platforms.
+    NoMultiPlatform,
+    /// Anything else.
+    Other,
+}
+
+impl<'a> Verdict<'a> {
+    /// Reads a summary, prefixes already gone.
+    pub(super) fn of(summary: &'a str) -> Self {
+        let quoted_before =
+            |end: &str| summary.split_once(end).and_then(|(before, _)| before.rsplit_once(": \"")).map(|(_, s)| s);
+        if let Some((_, code)) = summary.rsplit_once("did not complete successfully: exit code: ") {
+            Self::Exit(digits(code).map_or(0, |(code, _)| code))
+        } else if let Some((_, rest)) = summary.split_once("dockerfile parse error ") {
+            Self::Syntax(rest.split_once(": ").map_or(rest, |(_, said)| said))
+        } else if summary.contains("failed to calculate checksum of ref") {
+            Self::NoSource(quoted_before("\": not found").unwrap_or(""))
+        } else if let Some((_, rest)) = summary.split_once("failed to read dockerfile: open ") {
+            Self::NoDockerfile(rest.split(':').next().unwrap_or(rest))
+        } else if summary.contains("Dockerfile cannot be empty") || summary.contains("file with no instructions") {
+            Self::EmptyDockerfile
+        } else if let Some((_, rest)) = summary.split_once("target stage \"") {
+            Self::NoStage(rest.split('"').next().unwrap_or(rest))
+        } else if let Some((_, rest)) = summary.split_once("failed to resolve source metadata for ") {
+            let image = rest.split(": ").next().unwrap_or(rest);
+            let denied =
+                ["401", "403", "denied", "unauthorized", "authorization failed"].iter().any(|w| rest.contains(w));
+            match denied {
+                true => Self::ImageDenied(image),
+                false if rest.ends_with("not found") => Self::NoImage(image),
+                false => Self::Other,
+            }
+        } else if summary.to_ascii_lowercase().starts_with("multi-platform build is not supported") {
+            Self::NoMultiPlatform
+        } else {
+            Self::Other
+        }
+    }
+}
+
+/// Finds the last `Dockerfile:3` that stands over a rule of dashes.
+pub(super) fn excerpt(trailer: &[String]) -> Option<Excerpt> {
+    let heads = trailer.windows(2).rev().filter(|pair| pair[1].len() >= 8 && pair[1].bytes().all(|b| b == b'-'));
+    heads.filter_map(|pair| pair[0].rsplit_once(':')).find_map(|(file, line)| {
+        let (line, rest) = digits(line)?;
+        (rest.is_empty() && !file.is_empty()).then(|| Excerpt { location: location(file, Some(line), None) })
+    })
+}
+
+/// A place the summary itself names: `dockerfile parse error on line 3: …` (older: `parse error line 3`).
+pub(super) fn place_in(summary: &str) -> Option<Location> {
+    let (_, rest) = summary.split_once("dockerfile parse error ")?;
+    let (line, _) = digits(rest.strip_prefix("on ").unwrap_or(rest).strip_prefix("line ")?)?;
+    Some(location("Dockerfile", Some(line), None))
+}
+
+/// buildx's last word.
+pub(super) fn verdict_line(trailer: &[String]) -> Option<&str> {
+    let is_verdict = |l: &&String| l.starts_with("ERROR: ") || l.starts_with("error: failed to solve");
+    trailer.iter().rev().find(is_verdict).map(String::as_str)
+}
+
+pub(super) fn without_prefixes(verdict: &str) -> &str {
+    let mut text = verdict.trim();
+    while let Some(rest) = PREFIXES.iter().find_map(|prefix| text.strip_prefix(prefix)) {
+        text = rest.trim_start();
+    }
+    text
+}
+
+/// A failure of the Dockerfile itself, in fewer words than BuildKit's. A RUN that failed is told by its output.
+pub(super) fn read(summary: &str, dockerfile: Option<&Location>) -> Option<Found> {
+    let message = match Verdict::of(summary) {
+        Verdict::Exit(_) | Verdict::Other | Verdict::NoMultiPlatform => return None,
+        Verdict::Syntax(said) => said.to_owned(),
+        Verdict::NoDockerfile(path) => format!("there is no Dockerfile at `{path}`"),
+        Verdict::EmptyDockerfile => "the Dockerfile holds no instructions".to_owned(),
+        Verdict::NoSource(path) => format!("`{path}` is not in the build context"),
+        Verdict::NoImage(image) => format!("image `{image}` not found"),
+        Verdict::ImageDenied(image) => format!("image `{image}` may not be pulled with the credentials given"),
+        Verdict::NoStage(stage) => format!("the Dockerfile has no stage `{stage}`"),
+    };
+    Some(found(Rank::Cause, usize::MAX, "docker", dockerfile.cloned(), &message, summary))
+}
+
+/// The summary as an error, where nothing better was found.
+pub(super) fn process_error(summary: &str, dockerfile: Option<&Location>) -> BuildError {
+    found(Rank::Summary, 0, "docker", dockerfile.cloned(), summary, summary).error
+}

@@ -1,0 +1,248 @@
+//! The command line: what can be called, and one library call for each. Inputs come from the one table in `inputs`.
+
+use std::ffi::OsString;
+
+use clap::builder::PossibleValue;
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use crate::inputs::{INPUTS, InputKind, InputSpec};
+
+/// What was called.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Call {
+    /// `run`: the CI job. Flags by input name.
+    Run(Flags),
+    /// `plan`.
+    Plan(Flags, Format),
+    /// `schema`.
+    Schema(SchemaOf),
+    /// `completions`.
+    Completions(clap_complete::Shell),
+    /// `version`.
+    Version(Format),
+}
+
+/// Values of the flags that were given, by input name.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Flags(Vec<(&'static str, Vec<String>)>);
+
+/// Text for people or JSON for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// What `schema` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SchemaOf {
+    /// JSON Schema of the configuration file.
+    Config,
+    /// The same as a reference for people.
+    ConfigReference,
+    /// JSON Schema of `.stagefreight/result.json`.
+    Result,
+}
+
+impl Flags {
+    /// The values of a flag, or `None` if it was not given.
+    pub fn get(&self, name: &str) -> Option<Vec<String>> {
+        self.0.iter().find(|(known, _)| *known == name).map(|(_, values)| values.clone())
+    }
+}
+
+/// Reads a command line.
+///
+/// # Errors
+/// clap's own, which print themselves; `--help` and `--version` are among them.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Call, clap::Error> {
+    let matches = command().try_get_matches_from(args)?;
+    Ok(match matches.subcommand() {
+        Some(("plan", sub)) => Call::Plan(flags(sub), format(sub)),
+        Some(("schema", sub)) => Call::Schema(schema_of(sub)),
+        Some(("completions", sub)) => Call::Completions(shell(sub)),
+        Some(("version", sub)) => Call::Version(format(sub)),
+        Some((_, sub)) => Call::Run(flags(sub)),
+        None => {
+            return Err(
+                command().error(clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand, "say what to do")
+            );
+        }
+    })
+}
+
+/// The whole command line, also for completions and the README's test.
+pub fn command() -> Command {
+    Command::new("stagefreight")
+        .about("Build, prove and publish container images from any CI job")
+        .long_about(
+            "Build, prove and publish container images from any CI job.\n\n\
+             `stagefreight run` finds out where it runs (GitHub, Gitea, Forgejo, GitLab, or a laptop), reads .stagefreight.yml if \
+             there is one, builds with BuildKit, publishes to every registry or to none, and writes a summary, job outputs and \
+             annotations where the runner shows them.\n\n\
+             New here? `stagefreight plan` shows what would happen, and touches nothing.",
+        )
+        .after_help(
+            "Exit codes: 0 all worked, 1 something failed, 2 the configuration or an input is wrong, 130/143 stopped by a signal.",
+        )
+        .version(version_line())
+        .disable_help_subcommand(true)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .max_term_width(100)
+        .subcommand(
+            Command::new("run")
+                .about("Build and publish: the CI job")
+                .after_help(RUN_EXAMPLES)
+                .args(INPUTS.iter().map(arg)),
+        )
+        .subcommand(
+            Command::new("plan")
+                .about("Show what `run` would do and why, and touch nothing")
+                .args(INPUTS.iter().map(arg))
+                .arg(format_arg()),
+        )
+        .subcommand(
+            Command::new("schema")
+                .about("Print the JSON Schema of the configuration file")
+                .arg(
+                    Arg::new("of")
+                        .long("of")
+                        .value_parser([PossibleValue::new("config"), PossibleValue::new("result")])
+                        .default_value("config")
+                        .help("Which document: the configuration file, or .stagefreight/result.json"),
+                )
+                .arg(
+                    Arg::new("format")
+                        .long("format")
+                        .value_parser([PossibleValue::new("json"), PossibleValue::new("markdown")])
+                        .default_value("json")
+                        .help("JSON Schema, or a reference for people (config only)"),
+                ),
+        )
+        .subcommand(
+            Command::new("completions").about("Print completions for a shell").arg(
+                Arg::new("shell").required(true).value_parser(clap::value_parser!(clap_complete::Shell)).help("Which shell"),
+            ),
+        )
+        .subcommand(Command::new("version").about("Print the version").arg(format_arg()))
+}
+
+const RUN_EXAMPLES: &str =
+    "Every flag is also an action input (with: dry-run: true) and a variable (STAGEFREIGHT_DRY_RUN=true).
+
+Examples:
+  stagefreight run                                  as .stagefreight.yml says
+  stagefreight run --local                          build, load into docker, publish nothing
+  stagefreight run --tags ghcr.io/acme/app:1.2.3    no configuration file needed
+  stagefreight run --build-id api --dry-run         what would happen, for one build";
+
+/// `stagefreight version`.
+pub fn version_line() -> &'static str {
+    env!("CARGO_PKG_VERSION")
+}
+
+/// `stagefreight version --format json`: also how a crucible knows a candidate that contains us.
+pub fn version_json() -> serde_json::Value {
+    serde_json::json!({ "name": "stagefreight", "version": env!("CARGO_PKG_VERSION") })
+}
+
+fn arg(spec: &InputSpec) -> Arg {
+    let arg = Arg::new(spec.name).long(spec.name).help(spec.help).help_heading(spec.group).value_name(spec.value);
+    let arg = match spec.kind {
+        InputKind::Bool => {
+            arg.num_args(0..=1).require_equals(true).default_missing_value("true").action(ArgAction::Set)
+        }
+        InputKind::Text => arg.action(ArgAction::Set),
+        InputKind::List | InputKind::Lines => arg.action(ArgAction::Append),
+    };
+    let arg = spec.aliases.iter().fold(arg, |arg, alias| arg.visible_alias(*alias));
+    match spec.short {
+        Some(short) => arg.short(short),
+        None => arg,
+    }
+}
+
+fn format_arg() -> Arg {
+    Arg::new("format")
+        .long("format")
+        .value_parser([PossibleValue::new("text"), PossibleValue::new("json")])
+        .default_value("text")
+        .help("Text for people, or JSON for programs")
+}
+
+fn flags(matches: &ArgMatches) -> Flags {
+    let given = INPUTS.iter().filter_map(|spec| {
+        let values = matches.get_many::<String>(spec.name)?;
+        Some((spec.name, values.cloned().collect()))
+    });
+    Flags(given.collect())
+}
+
+fn format(matches: &ArgMatches) -> Format {
+    if matches.get_one::<String>("format").is_some_and(|f| f == "json") { Format::Json } else { Format::Text }
+}
+
+fn shell(matches: &ArgMatches) -> clap_complete::Shell {
+    matches.get_one("shell").copied().unwrap_or(clap_complete::Shell::Bash)
+}
+
+fn schema_of(matches: &ArgMatches) -> SchemaOf {
+    let is = |name: &str, value: &str| matches.get_one::<String>(name).is_some_and(|given| given == value);
+    match (is("of", "result"), is("format", "markdown")) {
+        (true, _) => SchemaOf::Result,
+        (false, true) => SchemaOf::ConfigReference,
+        (false, false) => SchemaOf::Config,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse_words(words: &[&str]) -> Result<Call, clap::Error> {
+        parse(std::iter::once("stagefreight").chain(words.iter().copied()).map(OsString::from))
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn flags_are_read_as_docker_writes_them() {
+        let Ok(Call::Run(flags)) = parse_words(&[
+            "run",
+            "-t",
+            "a:1",
+            "--tag=b:1",
+            "--build-arg",
+            "A=1",
+            "--no-cache",
+            "--push=false",
+            "-f",
+            "x",
+        ]) else {
+            panic!("not a run");
+        };
+        assert_eq!(flags.get("tags"), Some(vec!["a:1".into(), "b:1".into()]));
+        assert_eq!(flags.get("build-args"), Some(vec!["A=1".into()]));
+        assert_eq!(flags.get("no-cache"), Some(vec!["true".into()]));
+        assert_eq!(flags.get("push"), Some(vec!["false".into()]));
+        assert_eq!(flags.get("file"), Some(vec!["x".into()]));
+        assert_eq!(flags.get("load"), None);
+    }
+
+    #[test]
+    fn commands_and_their_formats_are_told_apart() {
+        assert_eq!(parse_words(&["version", "--format", "json"]).unwrap(), Call::Version(Format::Json));
+        assert_eq!(parse_words(&["plan"]).unwrap(), Call::Plan(Flags::default(), Format::Text));
+        assert_eq!(parse_words(&["schema"]).unwrap(), Call::Schema(SchemaOf::Config));
+        assert_eq!(parse_words(&["schema", "--format", "markdown"]).unwrap(), Call::Schema(SchemaOf::ConfigReference));
+        assert_eq!(parse_words(&[]).unwrap_err().exit_code(), 2);
+        assert_eq!(parse_words(&["run", "--no-such"]).unwrap_err().exit_code(), 2);
+        assert_eq!(parse_words(&["--help"]).unwrap_err().exit_code(), 0);
+    }
+}

@@ -1,0 +1,209 @@
+//! The docker engine, through its HTTP API: is it there, what can it do, and the image out of it. No docker CLI, no builds.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bollard::{API_DEFAULT_VERSION, Docker};
+use futures::TryStreamExt as _;
+use tokio::io::AsyncWriteExt as _;
+
+use crate::environment::Vars;
+use crate::problem::Problem;
+
+/// Where engines listen when nobody says otherwise.
+const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
+/// How long an engine may take to say what it is.
+const PROBE: Duration = Duration::from_secs(5);
+/// How long a single request may take: exporting a large image is one.
+const REQUEST_SECONDS: u64 = 600;
+
+/// Where an engine listens, and with which certificates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    /// `unix:///…` or `tcp://host:port`.
+    pub host: String,
+    /// Directory with `ca.pem`, `cert.pem`, `key.pem`, for TLS.
+    pub certs: Option<PathBuf>,
+    /// Somebody named it, so its absence is a mistake.
+    pub explicit: bool,
+}
+
+/// An engine that answered.
+#[derive(Clone)]
+pub struct Engine {
+    /// Where.
+    pub address: Address,
+    /// Its version.
+    pub version: String,
+    /// `os/arch` of its machine.
+    pub platform: String,
+    /// It keeps images in containerd's store rather than in a graph driver.
+    pub containerd_store: bool,
+    client: Docker,
+}
+
+/// The address the environment names (`DOCKER_HOST`, `DOCKER_TLS_VERIFY`, `DOCKER_CERT_PATH`; docker/cli
+/// docs/reference/commandline/docker.md), or the usual socket.
+pub fn address(vars: &Vars) -> Address {
+    let tls = vars.get("DOCKER_TLS_VERIFY").is_some() || vars.get("DOCKER_TLS").is_some();
+    match vars.get("DOCKER_HOST") {
+        Some(host) => {
+            let certs = tls.then(|| match vars.get("DOCKER_CERT_PATH") {
+                Some(path) => PathBuf::from(path),
+                None => PathBuf::from(vars.get("HOME").unwrap_or("/root")).join(".docker"),
+            });
+            Address { host: host.to_owned(), certs, explicit: true }
+        }
+        None => Address { host: format!("unix://{DEFAULT_SOCKET}"), certs: None, explicit: false },
+    }
+}
+
+/// Connects and asks what it is. `Ok(None)` when nobody named an engine and there is none.
+///
+/// # Errors
+/// When a named engine, or one whose socket exists, gives no answer.
+pub async fn connect(address: &Address) -> Result<Option<Engine>, Problem> {
+    let socket = address.host.strip_prefix("unix://");
+    if !address.explicit && !socket.is_some_and(|path| Path::new(path).exists()) {
+        return Ok(None);
+    }
+    match tokio::time::timeout(PROBE, probe(address)).await {
+        Ok(Ok(engine)) => Ok(Some(engine)),
+        Ok(Err(error)) => Err(unreachable(address, &error.to_string())),
+        Err(_) => Err(unreachable(address, &format!("no answer within {} s", PROBE.as_secs()))),
+    }
+}
+
+fn unreachable(address: &Address, why: &str) -> Problem {
+    let hint = if why.contains("ermission denied") {
+        "let this user read and write the socket (group docker), or set DOCKER_HOST to another engine"
+    } else if address.certs.is_some() {
+        "check DOCKER_HOST, and that DOCKER_CERT_PATH holds ca.pem, cert.pem and key.pem of that engine"
+    } else {
+        "start the engine, set DOCKER_HOST to where it listens, or use a BuildKit daemon with BUILDKIT_HOST"
+    };
+    Problem::new(format!("the docker engine at {} cannot be used: {}", address.host, first_line(why))).hint(hint)
+}
+
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().chars().take(300).collect()
+}
+
+async fn probe(address: &Address) -> Result<Engine, bollard::errors::Error> {
+    let client = match (&address.certs, address.host.strip_prefix("unix://")) {
+        (_, Some(path)) => Docker::connect_with_unix(path, REQUEST_SECONDS, API_DEFAULT_VERSION)?,
+        (Some(certs), None) => {
+            let [key, cert, ca] = ["key.pem", "cert.pem", "ca.pem"].map(|file| certs.join(file));
+            Docker::connect_with_ssl(&address.host, &key, &cert, &ca, REQUEST_SECONDS, API_DEFAULT_VERSION)?
+        }
+        (None, None) => Docker::connect_with_http(&address.host, REQUEST_SECONDS, API_DEFAULT_VERSION)?,
+    };
+    let client = client.negotiate_version().await?;
+    let info = client.info().await?;
+    let containerd_store = info
+        .driver_status
+        .unwrap_or_default()
+        .iter()
+        .any(|pair| pair.iter().any(|text| text == "io.containerd.snapshotter.v1"));
+    let os = info.os_type.unwrap_or_else(|| "linux".to_owned());
+    let arch = match info.architecture.as_deref() {
+        Some("x86_64") => "amd64",
+        Some("aarch64") => "arm64",
+        Some(other) => other,
+        None => "unknown",
+    };
+    Ok(Engine {
+        address: address.clone(),
+        version: info.server_version.unwrap_or_default(),
+        platform: format!("{os}/{arch}"),
+        containerd_store,
+        client,
+    })
+}
+
+impl Engine {
+    /// Whether a container of this name exists, running or not.
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    pub async fn has_container(&self, name: &str) -> Result<bool, Problem> {
+        let asked = self.client.inspect_container(name, None);
+        match tokio::time::timeout(PROBE, asked).await {
+            Ok(Ok(_)) => Ok(true),
+            Ok(Err(bollard::errors::Error::DockerResponseServerError { status_code: 404, .. })) => Ok(false),
+            Ok(Err(error)) => Err(unreachable(&self.address, &error.to_string())),
+            Err(_) => Err(unreachable(&self.address, "no answer")),
+        }
+    }
+
+    /// Removes a container by force, and its anonymous volumes. Absent is fine.
+    pub async fn remove_container(&self, name: &str) {
+        let options = bollard::query_parameters::RemoveContainerOptions { force: true, v: true, ..Default::default() };
+        // Best effort: it is only called to tidy up after a failure that is reported in its own right.
+        let _ = tokio::time::timeout(PROBE, self.client.remove_container(name, Some(options))).await;
+    }
+
+    /// Streams an image out of the engine (`docker save`) into a file.
+    ///
+    /// # Errors
+    /// When the engine or the disk gives up.
+    pub async fn export_image(&self, name: &str, to: &Path) -> Result<(), Problem> {
+        let failed = |why: &str| {
+            Problem::new(format!("the image {name} cannot be exported from the docker engine: {}", first_line(why)))
+                .hint("check the engine and the space left on the disk for temporary files")
+        };
+        let mut file = tokio::fs::File::create(to).await.map_err(|e| failed(&e.to_string()))?;
+        let mut stream = std::pin::pin!(self.client.export_image(name));
+        while let Some(chunk) = stream.try_next().await.map_err(|e| failed(&e.to_string()))? {
+            file.write_all(&chunk).await.map_err(|e| failed(&e.to_string()))?;
+        }
+        file.flush().await.map_err(|e| failed(&e.to_string()))
+    }
+
+    /// Removes a name of an image, without force. Absent is fine.
+    pub async fn untag(&self, name: &str) {
+        // Best effort: the name is ours and temporary.
+        let _ = tokio::time::timeout(
+            PROBE,
+            self.client.remove_image(name, None::<bollard::query_parameters::RemoveImageOptions>, None),
+        )
+        .await;
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("address", &self.address).field("version", &self.version).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vars(pairs: &[(&str, &str)]) -> Vars {
+        pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+    }
+
+    #[test]
+    fn the_address_comes_from_dockers_own_variables() {
+        let usual = address(&vars(&[]));
+        assert_eq!((usual.host.as_str(), usual.explicit), ("unix:///var/run/docker.sock", false));
+        let tls = address(&vars(&[
+            ("DOCKER_HOST", "tcp://docker:2376"),
+            ("DOCKER_TLS_VERIFY", "1"),
+            ("DOCKER_CERT_PATH", "/certs/client"),
+        ]));
+        assert_eq!(tls.certs.as_deref(), Some(Path::new("/certs/client")));
+        assert_eq!(address(&vars(&[("DOCKER_HOST", "tcp://localhost:2375")])).certs, None);
+    }
+
+    #[tokio::test]
+    async fn absence_is_an_error_only_for_a_named_engine() {
+        let named = address(&vars(&[("DOCKER_HOST", "unix:///no/such.sock")]));
+        let problem = connect(&named).await.unwrap_err();
+        assert!(problem.what.contains("unix:///no/such.sock") && problem.hint.is_some(), "{problem:?}");
+        let nobody = Address { explicit: false, ..named };
+        assert!(connect(&nobody).await.unwrap().is_none());
+    }
+}

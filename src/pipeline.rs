@@ -1,0 +1,242 @@
+//! The straight line of a run: each stage takes a value and returns a new one, and what it came to is noted for the report.
+//!
+//! Nothing here prints, decides how things look, or knows how a stage works.
+
+use std::collections::BTreeMap;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::backend::builder::{self, Surroundings};
+use crate::backend::{self, Backend};
+use crate::build::{self, Built, Workshop};
+use crate::buildx::progress::Format;
+use crate::buildx::tool::{self, Buildx};
+use crate::crucible;
+use crate::event::Events;
+use crate::outcome::{BuildState, Outcome};
+use crate::plan::{self, Output, Plan};
+use crate::problem::{Failure, FailureKind, Problem};
+use crate::publish::{self, record};
+use crate::report;
+use crate::request::Request;
+use crate::rundir::RunDir;
+use crate::{access, access::Access};
+
+/// Does what was asked for. Whatever was reached stands in `outcome`, also when this ends early.
+///
+/// # Errors
+/// Why it was not all done.
+pub async fn run(
+    request: &Request,
+    events: &Events,
+    cancel: &CancellationToken,
+    outcome: &mut Outcome,
+) -> Result<(), Failure> {
+    // What is going to happen, decided before anything is touched.
+    let plan = plan::resolve(request)?;
+    outcome.plan = Some(plan.clone());
+    events
+        .section("plan", "Plan", async { Ok((events.info(plan::render::text(&plan)).await, "ready".to_owned())) })
+        .await?;
+    // What cannot be proven is refused now.
+    crucible::admit(&plan.steps)?;
+    // Logins, into a private directory that is gone when this function returns.
+    let private = private_directory(request)?;
+    let access = access::resolve(request, &plan, cancel).await?;
+    access.write(&private)?;
+    outcome.notes.extend(access.notes.iter().cloned());
+    // What builds: a daemon or an engine, and a builder on it. Logins are tried meanwhile.
+    let buildx = Buildx::locate(&request.vars, &private, &request.source.root).map_err(unusable)?;
+    let (workplace, checked) =
+        tokio::join!(prepare(request, &plan, &access, &buildx, &private, events, cancel), access.check(&plan, cancel));
+    let (backend, plan, workplace) = workplace?;
+    outcome.notes.extend(backend.notes.iter().cloned());
+    outcome.plan = Some(plan.clone());
+    checked?;
+    // Build: one solve a step; its content goes to every registry by digest, under no tag.
+    let shop = Workshop {
+        buildx: &workplace.buildx,
+        builder: &workplace.builder,
+        format: workplace.format,
+        access: &access,
+        engine: backend.engine.as_ref(),
+        run: &private,
+        root: &request.source.root,
+        events,
+        cancel,
+    };
+    let (built, facts) = tokio::join!(
+        build::run(&plan, shop),
+        workplace.builder.describe(&workplace.buildx, &workplace.version, cancel)
+    );
+    outcome.builder = Some(facts);
+    let candidates = note_builds(built, outcome);
+    required_builds(outcome)?;
+    // Prove: only what passes the gate can be published.
+    let verified: Vec<_> = candidates.into_iter().map(crucible::prove).collect();
+    for image in &verified {
+        if let Some(build) = outcome.builds.iter_mut().find(|b| b.id == image.candidate().build) {
+            build.verified = Some(image.how().to_owned());
+        }
+    }
+    // Publish: all content everywhere first, tags after that.
+    let published = publish(verified, &plan, &access, events, cancel, outcome).await;
+    // The record of what stands in the registries, whether that is all of it or not.
+    write_record(request, &plan, outcome)?;
+    published
+}
+
+/// The builder and how to talk to it.
+struct Workplace {
+    buildx: Buildx,
+    builder: builder::Builder,
+    version: semver::Version,
+    format: Format,
+}
+
+async fn prepare(
+    request: &Request,
+    plan: &Plan,
+    access: &Access,
+    buildx: &Buildx,
+    private: &RunDir,
+    events: &Events,
+    cancel: &CancellationToken,
+) -> Result<(Backend, Plan, Workplace), Failure> {
+    let work = async {
+        let wants_engine = plan
+            .steps
+            .iter()
+            .any(|s| !s.also_load.is_empty() || matches!(s.output, Output::Load { .. } | Output::LoadOrLayout { .. }));
+        let (backend, version) =
+            tokio::join!(backend::resolve(&plan.builder, &request.vars, wants_engine), tool::version(buildx, cancel));
+        let (backend, version) = (backend?, version.map_err(unusable)?);
+        let mut plan = plan.clone();
+        for step in &mut plan.steps {
+            let engine = backend.engine.is_some() && step.platforms.len() <= 1;
+            step.output = step.output.clone().settled(engine);
+        }
+        let buildx = match plan.builder.existing {
+            Some(_) => buildx.clone().with_users_builders(&request.vars),
+            None => buildx.clone(),
+        };
+        let hosts = access::hosts(&plan);
+        let around = Surroundings {
+            registries: &request.config.registries,
+            network: &request.config.network,
+            proxy: access.proxy(),
+            hosts: &hosts,
+            root: &request.source.root,
+        };
+        let builder = builder::prepare(&backend, &plan.builder, around, &buildx, private, cancel).await?;
+        let headline = builder.headline();
+        let format = Format::of_buildx(&version);
+        Ok(((backend, plan, Workplace { buildx, builder, version, format }), headline))
+    };
+    events.section("builder", "Builder", work).await
+}
+
+fn private_directory(request: &Request) -> Result<RunDir, Failure> {
+    let temp = &request.context.files.temp;
+    RunDir::create(temp).map_err(|e| {
+        let what = format!("no private directory can be made in {}: {e}", temp.display());
+        unusable(Problem::new(what).hint("make it writable, or set RUNNER_TEMP (or TMPDIR) to a directory that is"))
+    })
+}
+
+fn unusable(problem: Problem) -> Failure {
+    Failure::new(FailureKind::Backend, problem)
+}
+
+fn note_builds(built: Vec<Built>, outcome: &mut Outcome) -> Vec<crucible::Candidate> {
+    let mut candidates = Vec::new();
+    for Built { outcome: build, candidate } in built {
+        outcome.builds.push(build);
+        candidates.extend(candidate);
+    }
+    candidates
+}
+
+/// Nothing is published when a build that is required is not there; one that is not is told and left out.
+fn required_builds(outcome: &mut Outcome) -> Result<(), Failure> {
+    let mut problems = Vec::new();
+    let mut kind = FailureKind::Build;
+    for build in &outcome.builds {
+        let problem = match &build.state {
+            BuildState::Done => continue,
+            BuildState::BuildFailed(failure) => crate::buildx::errors::problem(failure),
+            BuildState::Failed(failure) => {
+                kind = failure.kind;
+                failure.problems.first().cloned().unwrap_or_else(|| Problem::new("it failed"))
+            }
+            BuildState::NotRun { why } => Problem::new(format!("build {} was not run: {why}", build.id)),
+        };
+        if build.required {
+            problems.push(problem);
+        } else {
+            outcome
+                .notes
+                .push(Problem::new(format!("build {} failed and is not required: {}", build.id, problem.what)));
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(Failure::many(kind, problems)) }
+}
+
+async fn publish(
+    verified: Vec<crucible::Verified>,
+    plan: &Plan,
+    access: &Access,
+    events: &Events,
+    cancel: &CancellationToken,
+    outcome: &mut Outcome,
+) -> Result<(), Failure> {
+    let wanted: BTreeMap<_, _> = plan
+        .steps
+        .iter()
+        .filter_map(|s| match &s.output {
+            Output::Publish { targets } => Some((s.id.as_str(), targets.as_slice())),
+            _ => None,
+        })
+        .collect();
+    if verified.iter().all(|image| !wanted.contains_key(image.candidate().build.as_str())) {
+        return Ok(());
+    }
+    let mut tags = Vec::new();
+    let result = events
+        .section("publish", "Publish", async {
+            let mut staged = Vec::new();
+            for image in verified {
+                if let Some(targets) = wanted.get(image.candidate().build.as_str()) {
+                    staged.push(publish::stage(image, targets, access, cancel).await?);
+                }
+            }
+            let publication = publish::tag(&staged, events, cancel).await;
+            tags = publication.tags;
+            match publication.failure {
+                Some(failure) => Err(failure),
+                None => Ok(((), format!("{} tags", tags.len()))),
+            }
+        })
+        .await;
+    for (build, tag) in tags {
+        if let Some(build) = outcome.builds.iter_mut().find(|b| b.id == build) {
+            build.published.push(tag);
+        }
+    }
+    result
+}
+
+fn write_record(request: &Request, plan: &Plan, outcome: &Outcome) -> Result<(), Failure> {
+    if let Some(facts) = &outcome.builder {
+        report::write::put(
+            &request.source.root,
+            builder::RECORD,
+            &format!("{:#}\n", serde_json::to_value(facts).unwrap_or_default()),
+        )?;
+    }
+    if outcome.builds.iter().all(|b| b.published.is_empty()) {
+        return Ok(());
+    }
+    let record = record::record(&outcome.context, &outcome.started.to_string(), plan, &outcome.builds)?;
+    report::write::put(&request.source.root, record::FILE, &record::canonical(&record))
+}

@@ -1,0 +1,227 @@
+//! `stagefreight run` and `stagefreight plan` from the outside: gather the request, run the pipeline under signals, put the
+//! reports down, and give the exit code that derives from them.
+
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::access;
+use crate::cli::{Flags, Format};
+use crate::credentials::Login;
+use crate::environment::Environment;
+use crate::event::Events;
+use crate::inputs::Inputs;
+use crate::outcome::{Outcome, Status};
+use crate::pipeline;
+use crate::plan;
+use crate::problem::{Failure, FailureKind, Problem};
+use crate::redact::Redactor;
+use crate::report::terminal::{self, closing};
+use crate::report::{self, Document, annotations};
+use crate::request::Request;
+use crate::runner::{self, CiContext, Dialect, ForgeKind};
+use crate::secret::Secret;
+
+/// How long the pipeline may take to end after a signal; the whole process has two seconds.
+const LAST_WORDS: Duration = Duration::from_millis(1200);
+/// How long the log may take to show the end after a signal.
+const LAST_LINES: Duration = Duration::from_millis(400);
+
+/// The CI job. Returns the exit code.
+pub fn run(env: &Environment, flags: &Flags) -> u8 {
+    let context = runner::detect(env);
+    let inputs = Inputs::resolve(&|name| flags.get(name), &env.vars);
+    let request = inputs.and_then(|inputs| Request::gather(env, context.clone(), inputs));
+    if let Ok(request) = &request
+        && request.inputs.dry_run
+    {
+        return show(request, Format::Text);
+    }
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            return complain(&Failure::new(FailureKind::Internal, Problem::new(format!("no runtime: {error}"))));
+        }
+    };
+    let code = runtime.block_on(job(env, context, request));
+    // A blocking task that hangs, an export to a dead disk for one, must not hold up the exit.
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    code
+}
+
+/// Shows the plan and touches nothing. Returns the exit code.
+pub fn plan(env: &Environment, flags: &Flags, format: Format) -> u8 {
+    let inputs = Inputs::resolve(&|name| flags.get(name), &env.vars);
+    match inputs.and_then(|inputs| Request::gather(env, runner::detect(env), inputs)) {
+        Ok(request) => show(&request, format),
+        Err(failure) => complain(&failure),
+    }
+}
+
+fn show(request: &Request, format: Format) -> u8 {
+    let plan = match plan::resolve(request) {
+        Ok(plan) => plan,
+        Err(failure) => return complain(&failure),
+    };
+    let text = match format {
+        Format::Text => plan::render::text(&plan),
+        Format::Json => serde_json::to_string_pretty(&plan).unwrap_or_default() + "\n",
+    };
+    let (logins, secrets) = access::secrets(request);
+    let text = redactor(&logins, &secrets).text(&text).into_owned();
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Ok(()) => 0,
+        Err(_) => 1,
+    }
+}
+
+/// An error before there is anything to report on: to standard error, for people.
+fn complain(failure: &Failure) -> u8 {
+    let _ = std::io::stderr().lock().write_all(closing::failure(failure).as_bytes());
+    failure.kind.exit_code()
+}
+
+async fn job(env: &Environment, context: CiContext, request: Result<Request, Failure>) -> u8 {
+    let started = Instant::now();
+    let cancel = CancellationToken::new();
+    let caught = watch_signals(&cancel);
+    let (secrets, verbose) = match &request {
+        Ok(request) => (access::secrets(request), request.inputs.verbose || request.context.debug),
+        Err(_) => (access::known_secrets(env, &context), false),
+    };
+    let redactor = redactor(&secrets.0, &secrets.1);
+    let build_id = request.as_ref().ok().and_then(|r| r.inputs.build_id.clone());
+    let color = terminal::wants_color(env.terminal, context.forge, &env.vars);
+    let settings = terminal::Settings {
+        dialect: Dialect::of(context.forge),
+        live: env.terminal && context.forge == ForgeKind::Local,
+        color,
+        verbose,
+        redactor: redactor.clone(),
+    };
+    let (events, receiver) = Events::channel();
+    let screen = match terminal::spawn(receiver, std::io::stdout(), settings) {
+        Ok(screen) => screen,
+        Err(error) => {
+            let what = format!("no thread to draw the log with: {error}");
+            return complain(&Failure::new(FailureKind::Internal, Problem::new(what)));
+        }
+    };
+    let mut outcome = Outcome::begin(context, env.now);
+    let result = match request {
+        Ok(request) => {
+            outcome.context = request.context.clone();
+            until_signalled(pipeline::run(&request, &events, &cancel, &mut outcome), &cancel).await
+        }
+        Err(failure) => Err(failure),
+    };
+    outcome.end(result, caught.kind(), started.elapsed());
+    let document = Document::new(&outcome).redacted(&redactor);
+    let workspace = outcome.context.workspace.clone();
+    match report::write(&outcome, &document, &workspace, build_id.as_deref()) {
+        Ok(notes) => outcome.notes.extend(notes),
+        Err(failure) => outcome.fail(failure),
+    }
+    let document = Document::new(&outcome).redacted(&redactor);
+    let mut closing = closing::render(&document, color);
+    for line in annotations::lines(&document) {
+        closing.push_str(&line);
+        closing.push('\n');
+    }
+    drop(events);
+    match outcome.status {
+        Status::Cancelled => screen.finish_within(closing, LAST_LINES),
+        _ => screen.finish(closing),
+    };
+    report::exit_code(&outcome)
+}
+
+fn redactor(logins: &[Login], secrets: &[Secret]) -> Redactor {
+    Redactor::with_logins(secrets, logins.iter().map(|login| (login.user.as_str(), &login.secret)))
+}
+
+/// Waits for the pipeline; after a signal only so long.
+async fn until_signalled(
+    work: impl Future<Output = Result<(), Failure>>,
+    cancel: &CancellationToken,
+) -> Result<(), Failure> {
+    let late = async {
+        cancel.cancelled().await;
+        tokio::time::sleep(LAST_WORDS).await;
+    };
+    tokio::select! {
+        result = work => result,
+        () = late => Err(Failure::new(FailureKind::Terminated, Problem::new("the run was stopped before it could end in good order"))),
+    }
+}
+
+/// Which signal came, if one did.
+struct Caught(std::sync::Arc<std::sync::OnceLock<FailureKind>>);
+
+impl Caught {
+    fn kind(&self) -> Option<FailureKind> {
+        self.0.get().copied()
+    }
+}
+
+fn watch_signals(cancel: &CancellationToken) -> Caught {
+    let caught = std::sync::Arc::new(std::sync::OnceLock::new());
+    for (kind, meaning) in
+        [(SignalKind::interrupt(), FailureKind::Interrupted), (SignalKind::terminate(), FailureKind::Terminated)]
+    {
+        let (caught, cancel) = (std::sync::Arc::clone(&caught), cancel.clone());
+        // Without a handler the signal kills us as it would any program; nothing better can be done.
+        let Ok(mut signals) = signal(kind) else { continue };
+        tokio::spawn(async move {
+            signals.recv().await;
+            let _ = caught.set(meaning);
+            cancel.cancel();
+        });
+    }
+    Caught(caught)
+}
+
+impl Outcome {
+    /// Nothing has happened yet.
+    pub fn begin(context: CiContext, started: jiff::Timestamp) -> Self {
+        Self {
+            context,
+            started,
+            took: Duration::ZERO,
+            status: Status::Failure,
+            failure: None,
+            plan: None,
+            builder: None,
+            builds: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// How it ended. A signal that came while everything still worked out changes nothing.
+    fn end(&mut self, result: Result<(), Failure>, signal: Option<FailureKind>, took: Duration) {
+        self.took = took;
+        match (result, signal) {
+            (Ok(()), _) => self.status = Status::Success,
+            (Err(failure), None) => {
+                self.status = Status::Failure;
+                self.failure = Some(failure);
+            }
+            (Err(failure), Some(kind)) => {
+                self.status = Status::Cancelled;
+                self.failure = Some(Failure { kind, ..failure });
+            }
+        }
+    }
+
+    /// Something failed after the end.
+    fn fail(&mut self, failure: Failure) {
+        if self.failure.is_none() {
+            self.status = Status::Failure;
+            self.failure = Some(failure);
+        } else {
+            self.notes.extend(failure.problems);
+        }
+    }
+}
