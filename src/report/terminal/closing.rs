@@ -111,10 +111,11 @@ fn broken(out: &mut String, paint: Paint, build: &Build, told: Option<&Failure>)
 }
 
 fn build_failure(out: &mut String, paint: Paint, failure: &BuildFailure, told: Option<&Failure>) {
-    for error in &failure.errors {
+    let told: Vec<&Problem> = told.iter().flat_map(|run| &run.problems).filter(|p| tells(p, failure)).collect();
+    let said_below = |e: &&BuildError| e.message == failure.summary || told.iter().any(|p| p.what == e.message);
+    for error in failure.errors.iter().filter(|e| !said_below(e)) {
         let _ = writeln!(out, "  {}", error_line(paint, error));
     }
-    let told: Vec<&Problem> = told.iter().flat_map(|run| &run.problems).filter(|p| tells(p, failure)).collect();
     if told.is_empty() {
         let at = failure.dockerfile.as_ref().map(|at| format!("{}: ", place(at))).unwrap_or_default();
         let _ = writeln!(out, "  {}{}", paint.bold(&at), inline(&failure.summary, SENTENCE));
