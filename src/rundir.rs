@@ -5,7 +5,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 const PREFIX: &str = "stagefreight-run-";
@@ -25,7 +25,8 @@ impl RunDir {
     pub fn create(parent: &Path) -> io::Result<Self> {
         fs::create_dir_all(parent)?;
         sweep(parent);
-        let dir = tempfile::Builder::new().prefix(PREFIX).tempdir_in(parent)?;
+        let private = fs::Permissions::from_mode(0o700);
+        let dir = tempfile::Builder::new().prefix(PREFIX).permissions(private).tempdir_in(parent)?;
         let lock = private_file(&dir.path().join("lock"))?;
         lock.lock()?;
         for name in ["docker", "buildx", "secrets", "metadata"] {
@@ -110,6 +111,7 @@ mod tests {
         let secret = run.secret("token", b"hunter2").unwrap();
         assert_eq!(fs::metadata(&secret).unwrap().mode() & 0o777, 0o600);
         assert_eq!(fs::metadata(run.docker()).unwrap().mode() & 0o777, 0o700);
+        assert_eq!(fs::metadata(run.docker().parent().unwrap()).unwrap().mode() & 0o777, 0o700);
         drop(run);
         assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
     }
