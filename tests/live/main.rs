@@ -14,4 +14,5 @@ mod plans;
 mod publish;
 mod runners;
 mod secrets;
+mod seen;
 mod signals;

@@ -29,12 +29,22 @@ pub(crate) fn end_process(command: &str) {
     }
 }
 
+/// The run's directory, which holds logins, is there, and nobody else may look into it.
+fn private_while_it_lasts(sandbox: &Sandbox) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dirs: Vec<_> = std::fs::read_dir(sandbox.temp()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(dirs.len(), 1, "{dirs:?}");
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&dirs[0]), 0o700);
+    assert_eq!(mode(&dirs[0].join("docker/config.json")), 0o600);
+}
+
 fn stopped_by(signal: Signal, code: i32, sandbox: Sandbox) {
     let marker = format!("98{}{}", rand::random::<u16>(), signal.as_raw());
     let sandbox = sandbox.file("Dockerfile", &format!("FROM busybox\nRUN sleep {marker}\n")).on("github-push");
     let running = sandbox.start(&["run"]);
     process_runs(&format!("sleep {marker}"));
-    assert_ne!(std::fs::read_dir(sandbox.temp()).unwrap().count(), 0, "credentials are somewhere");
+    private_while_it_lasts(&sandbox);
     let told = Instant::now();
     running.signal(signal);
     let run = running.wait(Duration::from_secs(20)).exits(code);
