@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use stagefreight::buildx::argv::Export;
 use stagefreight::inputs::INPUTS;
@@ -258,6 +259,9 @@ fn the_bench_compares_equal_exports() {
 
 /// Compares a part of a document between markers with what it should be; with `UPDATE_DOCS=1` writes it.
 fn generated(document: &str, name: &str, should: &str) {
+    // Tests run side by side, and two of them may write one document.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let text = read(document);
     let (open, close) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
     let start = text.find(&open).expect("the opening marker") + open.len();
