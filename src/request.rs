@@ -4,6 +4,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
+use crate::cache;
 use crate::config::load;
 use crate::config::model::{CacheMode, Config};
 use crate::environment::{Environment, Vars};
@@ -11,9 +12,6 @@ use crate::inputs::Inputs;
 use crate::problem::{Failure, FailureKind, Problem};
 use crate::runner::CiContext;
 use crate::source::{self, Source};
-
-/// Where cache directories live unless the configuration says otherwise.
-pub const DEFAULT_CACHE_DIR: &str = "/stagefreight/cache/buildkit";
 
 /// The request: the pure input of `plan::resolve`.
 #[derive(Debug, Clone)]
@@ -62,7 +60,7 @@ impl Request {
         let context = context.complete(&source);
         Ok(Self {
             context,
-            local_cache_writable: cache_is_writable(&config),
+            local_cache_writable: cache_is_writable(&config, &root),
             config,
             config_file,
             inputs,
@@ -76,12 +74,12 @@ impl Request {
 }
 
 /// Whether the local cache could be written, touching nothing: the nearest directory that exists decides.
-fn cache_is_writable(config: &Config) -> bool {
+fn cache_is_writable(config: &Config, root: &Path) -> bool {
     if !matches!(config.build_cache.mode, CacheMode::Local | CacheMode::Hybrid) {
         return false;
     }
-    let path = config.build_cache.local.path.as_deref().unwrap_or(DEFAULT_CACHE_DIR);
-    let nearest = Path::new(path).ancestors().find(|dir| dir.exists());
+    let base = root.join(config.build_cache.local.path.as_deref().unwrap_or(cache::flags::LOCAL_BASE));
+    let nearest = base.ancestors().find(|dir| dir.exists());
     nearest.is_some_and(|dir| dir.is_dir() && rustix::fs::access(dir, rustix::fs::Access::WRITE_OK).is_ok())
 }
 

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::document::{Build, BuildFailure, Document, Location, Problem};
+use super::headline::other_problems;
 
 /// Something found, for a person reading the change that caused it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,12 +25,8 @@ pub(super) fn findings(document: &Document) -> Vec<Finding> {
     let mut all: Vec<Finding> = document.builds.iter().flat_map(of_build).collect();
     if let Some(failure) = &document.failure {
         let title = format!("{} failed", failure.kind);
-        // What a build has already said of a place is not said again there.
-        let broken: Vec<&BuildFailure> = document.builds.iter().filter_map(|b| b.build_failure.as_ref()).collect();
-        let told = |p: &Problem| {
-            broken.iter().any(|b| !b.summary.is_empty() && p.what.contains(&b.summary) && b.dockerfile == p.location)
-        };
-        all.extend(failure.problems.iter().filter(|p| !told(p)).map(|p| of_problem(p, true, &title)));
+        // What a build has already said is not said again.
+        all.extend(other_problems(document, failure).into_iter().map(|p| of_problem(p, true, &title)));
     }
     let mut seen = BTreeSet::new();
     all.retain(|f| seen.insert((place_key(f), f.message.clone())));

@@ -1,6 +1,6 @@
 //! What a run came to, in one sentence for people: the first line of the summary and the last of the log.
 
-use super::document::{Build, BuildFailure, BuildState, Document, Failure, Output, Status};
+use super::document::{Build, BuildFailure, BuildState, Document, Failure, Output, Problem, Status};
 
 /// One sentence of plain text; names stand between backticks. The document's texts in it are not escaped.
 pub(super) fn headline(document: &Document) -> String {
@@ -14,7 +14,7 @@ pub(super) fn headline(document: &Document) -> String {
 /// `12ms`, `0.4s`, `12.3s`, `2m05s`, `1h02m`.
 pub(super) fn duration(seconds: f64) -> String {
     let seconds = seconds.max(0.0);
-    if 0.0005 <= seconds && seconds < 0.0995 {
+    if (0.0005..0.0995).contains(&seconds) {
         return format!("{:.0}ms", seconds * 1000.0);
     }
     if seconds < 59.95 {
@@ -87,9 +87,15 @@ pub(super) fn is_broken(build: &Build) -> bool {
     matches!(build.state, BuildState::BuildFailed | BuildState::Failed)
 }
 
-/// The failure of the run already says what BuildKit said of the build, so nobody need read it twice.
-pub(super) fn tells(failure: &Failure, build: &BuildFailure) -> bool {
-    !build.summary.is_empty() && failure.problems.iter().any(|problem| problem.what.contains(&build.summary))
+/// The problem is the run's word for this failure of a build, so both are told in one place, and once.
+pub(super) fn tells(problem: &Problem, build: &BuildFailure) -> bool {
+    !build.summary.is_empty() && problem.what.contains(&build.summary)
+}
+
+/// The problems of a failure that are not the run's word for a failed build.
+pub(super) fn other_problems<'d>(document: &'d Document, failure: &'d Failure) -> Vec<&'d Problem> {
+    let broken: Vec<&BuildFailure> = document.builds.iter().filter_map(|b| b.build_failure.as_ref()).collect();
+    failure.problems.iter().filter(|problem| !broken.iter().any(|build| tells(problem, build))).collect()
 }
 
 fn listed(builds: &[&Build]) -> String {

@@ -3,6 +3,9 @@
 //! Each file is written even if another could not be. Documents are replaced in one move, so a reader never sees half of
 //! one, and a symbolic link is replaced, never followed.
 
+#[cfg(test)]
+mod tests;
+
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;

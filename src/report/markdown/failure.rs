@@ -2,7 +2,7 @@
 
 use super::super::document::{Build, BuildError, BuildFailure, Document, Failure, Location, Problem};
 use super::super::escape::{code, fenced, prose};
-use super::super::headline::{is_broken, tells};
+use super::super::headline::{is_broken, other_problems, tells};
 
 /// So many problems of one failure are shown.
 const PROBLEMS: usize = 30;
@@ -10,9 +10,10 @@ const PROBLEMS: usize = 30;
 /// What failed: the run's own problems, then what each broken build left behind. Empty when nothing did.
 pub(super) fn section(document: &Document) -> String {
     let mut out = String::new();
-    if let Some(failure) = &document.failure {
+    let others = document.failure.iter().flat_map(|failure| other_problems(document, failure)).collect::<Vec<_>>();
+    if !others.is_empty() {
         out.push_str("### What went wrong\n\n");
-        out.push_str(&problems(failure));
+        out.push_str(&problems(&others));
     }
     for build in document.builds.iter().filter(|b| is_broken(b)) {
         out.push_str(&broken(build, document.failure.as_ref()));
@@ -26,10 +27,10 @@ pub(super) fn place(at: &Location) -> String {
     code(&format!("{}{}{}", at.file, number(at.line), number(at.column)))
 }
 
-fn problems(failure: &Failure) -> String {
-    let mut out: String = failure.problems.iter().take(PROBLEMS).map(problem).collect();
-    if failure.problems.len() > PROBLEMS {
-        out.push_str(&format!("… and {} more\n\n", failure.problems.len() - PROBLEMS));
+fn problems(all: &[&Problem]) -> String {
+    let mut out: String = all.iter().take(PROBLEMS).map(|found| problem(found)).collect();
+    if all.len() > PROBLEMS {
+        out.push_str(&format!("… and {} more\n\n", all.len() - PROBLEMS));
     }
     out
 }
@@ -51,7 +52,7 @@ fn broken(build: &Build, told: Option<&Failure>) -> String {
     let mut out = String::new();
     if let Some(failure) = build.failure.as_ref().filter(|failure| told != Some(failure)) {
         out.push_str(&title(build));
-        out.push_str(&problems(failure));
+        out.push_str(&problems(&failure.problems.iter().collect::<Vec<_>>()));
     }
     if let Some(failure) = &build.build_failure {
         out.push_str(&title(build));
@@ -62,7 +63,7 @@ fn broken(build: &Build, told: Option<&Failure>) -> String {
 
 fn title(build: &Build) -> String {
     let optional = if build.required { "" } else { " (optional)" };
-    format!("#### Build {} failed{optional}\n\n", code(&build.id))
+    format!("### Build {} failed{optional}\n\n", code(&build.id))
 }
 
 fn build_failure(failure: &BuildFailure, told: Option<&Failure>) -> String {
@@ -73,7 +74,9 @@ fn build_failure(failure: &BuildFailure, told: Option<&Failure>) -> String {
     if !failure.errors.is_empty() {
         out.push('\n');
     }
-    if !told.is_some_and(|told| tells(told, failure)) {
+    let told: Vec<&Problem> = told.iter().flat_map(|run| &run.problems).filter(|p| tells(p, failure)).collect();
+    out.push_str(&problems(&told));
+    if told.is_empty() {
         let at = failure.dockerfile.as_ref().map(|at| format!("**{}** ", place(at))).unwrap_or_default();
         out.push_str(&format!("{at}{}\n\n", prose(&failure.summary)));
     }

@@ -5,10 +5,11 @@
 use std::fmt::Write as _;
 
 use super::style::{Paint, inline, lines};
+use crate::report::document::convert;
 use crate::report::document::{
     Build, BuildError, BuildFailure, Document, Failure, Location, Problem, PublishedTag, Status,
 };
-use crate::report::headline::{headline, is_broken, tells};
+use crate::report::headline::{duration, headline, is_broken, other_problems, tells};
 
 /// So many problems are shown; the document has all.
 const PROBLEMS: usize = 30;
@@ -30,7 +31,10 @@ pub fn render(document: &Document, color: bool) -> String {
         Status::Failure => paint.bad("✗"),
         Status::Cancelled => paint.warn("■"),
     };
-    let _ = writeln!(out, "\n{sign} {}", paint.bold(&inline(&headline(document), SENTENCE)));
+    // The other headlines say how long it took.
+    let took = format!(" ({})", duration(document.seconds));
+    let took = if document.status == Status::Failure { paint.dim(&took) } else { String::new() };
+    let _ = writeln!(out, "\n{sign} {}{took}", paint.bold(&inline(&headline(document), SENTENCE)));
     out
 }
 
@@ -39,10 +43,11 @@ pub fn render(document: &Document, color: bool) -> String {
 pub fn render_failure(document: &Document, color: bool) -> String {
     let paint = Paint(color);
     let mut out = String::new();
-    if let Some(failure) = &document.failure {
+    let others = document.failure.iter().flat_map(|failure| other_problems(document, failure)).collect::<Vec<_>>();
+    if !others.is_empty() {
         let title = if document.status == Status::Cancelled { "Cancelled" } else { "What went wrong" };
         let _ = writeln!(out, "\n{}", paint.bold(title));
-        problems(&mut out, paint, failure);
+        problems(&mut out, paint, &others);
     }
     for build in document.builds.iter().filter(|b| is_broken(b)) {
         broken(&mut out, paint, build, document.failure.as_ref());
@@ -53,19 +58,20 @@ pub fn render_failure(document: &Document, color: bool) -> String {
 /// What failed before there was a run to report on.
 pub fn failure(failure: &crate::problem::Failure) -> String {
     let mut out = String::new();
-    problems(&mut out, Paint(false), &crate::report::document::convert::failure(failure));
+    let failure = convert::failure(failure);
+    problems(&mut out, Paint(false), &failure.problems.iter().collect::<Vec<_>>());
     out
 }
 
-fn problems(out: &mut String, paint: Paint, failure: &Failure) {
-    for (i, found) in failure.problems.iter().take(PROBLEMS).enumerate() {
+fn problems(out: &mut String, paint: Paint, all: &[&Problem]) {
+    for (i, found) in all.iter().take(PROBLEMS).enumerate() {
         if i > 0 {
             out.push('\n');
         }
         problem(out, paint, found);
     }
-    if failure.problems.len() > PROBLEMS {
-        let _ = writeln!(out, "\n  … and {} more", failure.problems.len() - PROBLEMS);
+    if all.len() > PROBLEMS {
+        let _ = writeln!(out, "\n  … and {} more", all.len() - PROBLEMS);
     }
 }
 
@@ -88,7 +94,7 @@ fn broken(out: &mut String, paint: Paint, build: &Build, told: Option<&Failure>)
     let title = paint.bold(&format!("Build {} failed{optional}", inline(&build.id, 100)));
     if let Some(failure) = build.failure.as_ref().filter(|failure| told != Some(failure)) {
         let _ = writeln!(out, "\n{title}");
-        problems(out, paint, failure);
+        problems(out, paint, &failure.problems.iter().collect::<Vec<_>>());
     }
     if let Some(failure) = &build.build_failure {
         let _ = writeln!(out, "\n{title}");
@@ -100,10 +106,12 @@ fn build_failure(out: &mut String, paint: Paint, failure: &BuildFailure, told: O
     for error in &failure.errors {
         let _ = writeln!(out, "  {}", error_line(paint, error));
     }
-    if !told.is_some_and(|told| tells(told, failure)) {
+    let told: Vec<&Problem> = told.iter().flat_map(|run| &run.problems).filter(|p| tells(p, failure)).collect();
+    if told.is_empty() {
         let at = failure.dockerfile.as_ref().map(|at| format!("{}: ", place(at))).unwrap_or_default();
         let _ = writeln!(out, "  {}{}", paint.bold(&at), inline(&failure.summary, SENTENCE));
     }
+    problems(out, paint, &told);
     let _ = writeln!(out, "\n  {}", paint.dim("The end of its output:"));
     for line in failure.tail.iter().flat_map(|text| lines(text)) {
         let _ = writeln!(out, "    | {}", inline(&line, 2000));

@@ -1,0 +1,17 @@
+//! The whole program against the real components of `ci/testbed`. Each test asserts what a person sees and what is left
+//! behind. They run side by side: every name in a shared registry or engine is the test's own.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed")]
+
+mod support;
+
+mod backends;
+mod builds;
+mod credentials;
+mod failures;
+mod hostile;
+mod plans;
+mod publish;
+mod runners;
+mod secrets;
+mod signals;

@@ -1,0 +1,100 @@
+//! A registry, asked in plain HTTP/1.0: what stands in it is what it says itself.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use base64::Engine as _;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+const TYPES: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
+     application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json";
+
+/// A registry on this machine.
+#[derive(Debug, Clone)]
+pub(crate) struct Registry {
+    pub(crate) host: String,
+    authorization: Option<String>,
+}
+
+/// A manifest or index as the registry serves it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Manifest {
+    /// Recomputed from the bytes.
+    pub(crate) digest: String,
+    pub(crate) body: Value,
+}
+
+struct Response {
+    status: u16,
+    body: Vec<u8>,
+}
+
+impl Registry {
+    pub(crate) fn new(host: &str) -> Self {
+        Self { host: host.to_owned(), authorization: None }
+    }
+
+    pub(crate) fn login(mut self, user: &str, password: &str) -> Self {
+        let token = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
+        self.authorization = Some(format!("Authorization: Basic {token}\r\n"));
+        self
+    }
+
+    /// Tags, sorted; none where the repository is unknown.
+    pub(crate) fn tags(&self, repository: &str) -> Vec<String> {
+        let response = self.get(&format!("/v2/{repository}/tags/list"), "*/*");
+        if response.status == 404 {
+            return Vec::new();
+        }
+        assert_eq!(response.status, 200, "{}", String::from_utf8_lossy(&response.body));
+        let list: Value = serde_json::from_slice(&response.body).unwrap();
+        let mut tags: Vec<String> =
+            list["tags"].as_array().into_iter().flatten().map(|t| t.as_str().unwrap().to_owned()).collect();
+        tags.sort();
+        tags
+    }
+
+    /// What a tag or digest stands for, if it is there.
+    pub(crate) fn manifest(&self, repository: &str, reference: &str) -> Option<Manifest> {
+        let response = self.get(&format!("/v2/{repository}/manifests/{reference}"), TYPES);
+        (response.status == 200).then(|| Manifest {
+            digest: format!("sha256:{}", hex::encode(Sha256::digest(&response.body))),
+            body: serde_json::from_slice(&response.body).unwrap(),
+        })
+    }
+
+    /// The digest a tag points to.
+    pub(crate) fn digest(&self, repository: &str, tag: &str) -> String {
+        let manifest = self.manifest(repository, tag);
+        manifest.unwrap_or_else(|| panic!("{}/{repository}:{tag} is not there", self.host)).digest
+    }
+
+    /// The image config of a single-platform image.
+    pub(crate) fn config(&self, repository: &str, reference: &str) -> Value {
+        let manifest = self.manifest(repository, reference).expect("manifest").body;
+        let digest = manifest["config"]["digest"].as_str().expect("no index");
+        self.blob(repository, digest).map(|bytes| serde_json::from_slice(&bytes).unwrap()).expect("config")
+    }
+
+    pub(crate) fn blob(&self, repository: &str, digest: &str) -> Option<Vec<u8>> {
+        let response = self.get(&format!("/v2/{repository}/blobs/{digest}"), "*/*");
+        (response.status == 200).then_some(response.body)
+    }
+
+    fn get(&self, path: &str, accept: &str) -> Response {
+        let address = self.host.replace("localhost", "127.0.0.1");
+        let mut stream = TcpStream::connect(&address).unwrap_or_else(|e| panic!("{address}: {e}"));
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let login = self.authorization.as_deref().unwrap_or_default();
+        let request = format!("GET {path} HTTP/1.0\r\nHost: {}\r\nAccept: {accept}\r\n{login}\r\n", self.host);
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        let head_end = answer.windows(4).position(|w| w == b"\r\n\r\n").expect("an HTTP answer");
+        let head = String::from_utf8_lossy(&answer[..head_end]);
+        let status = head.split(' ').nth(1).and_then(|s| s.parse().ok()).expect("a status");
+        Response { status, body: answer.split_off(head_end + 4) }
+    }
+}
