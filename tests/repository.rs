@@ -136,6 +136,16 @@ fn contributing_lists_the_recipes_of_the_justfile() {
 }
 
 #[test]
+fn the_map_shows_every_room() {
+    let map = read("ARCHITECTURE.md");
+    let rooms = section(&map, "## Rooms");
+    let modules = read("src/lib.rs");
+    for room in modules.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')) {
+        assert!(rooms.contains(&format!("`{room}`")) || rooms.contains(&format!("`{room}/`")), "`{room}` is on no map");
+    }
+}
+
+#[test]
 fn the_papers_are_in_order() {
     assert!(read("CHANGELOG.md").contains("\n## [Unreleased]\n"));
     assert!(read("LICENSE-MIT").contains("Permission is hereby granted"));
