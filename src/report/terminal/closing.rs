@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 
 use super::style::{Paint, inline, lines};
+use crate::report::annotations;
 use crate::report::document::convert;
 use crate::report::document::{
     Build, BuildError, BuildFailure, Document, Failure, Location, Problem, PublishedTag, Status,
@@ -17,6 +18,13 @@ const PROBLEMS: usize = 30;
 const REFERENCES: usize = 200;
 /// Longer sentences are cut.
 const SENTENCE: usize = 1000;
+
+/// What the log ends with: annotations where the runner reads them, then [`render`].
+pub fn last_words(document: &Document, color: bool) -> String {
+    let mut out: String = annotations::lines(document).into_iter().map(|line| line + "\n").collect();
+    out.push_str(&render(document, color));
+    out
+}
 
 /// Everything: failures, notes, what was skipped, what was published, and the headline last, where people look.
 pub fn render(document: &Document, color: bool) -> String {
