@@ -2,6 +2,8 @@
 //!
 //! Builds nothing and talks to nobody. `just docs` mends the generated parts of documents.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
