@@ -82,7 +82,7 @@ pub const INPUTS: &[InputSpec] = &[
         InputKind::Text,
         "MODE",
         HOW,
-        "`crucible` proves the image by building it twice before it is published.",
+        "`plain`, or `crucible`: prove the image by a second build before it is published. This version cannot, and refuses it.",
     ),
     input("context", InputKind::Text, "DIR|URL", WHAT, "Build context. Default: the checkout."),
     flag(

@@ -48,6 +48,8 @@ impl Sandbox {
             sandbox.vars.insert(variable.to_owned(), sandbox.dir.path().join(name).to_str().unwrap().to_owned());
         }
         sandbox.git(&["init", "--quiet", "--initial-branch=main"]);
+        // The address of the repository names the builder: tests that make containers must not share one.
+        sandbox.git(&["remote", "add", "origin", &format!("https://git.example.org/live/{}.git", sandbox.id)]);
         sandbox
     }
 
