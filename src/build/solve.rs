@@ -121,12 +121,34 @@ async fn make(
         shop.buildx.clone().with_env(env).call(argv::build(step, &invocation))
     };
     shop.events.debug(spec.display()).await;
-    solve(step, &spec, shop, timeline).await?;
+    solve_again(step, &spec, shop, timeline).await?;
     let made = take(step, &route, &metadata_file, shop).await;
     if let (Some(name), Some(engine)) = (&route.parked, shop.engine) {
         engine.untag(name).await;
     }
     Ok(made?)
+}
+
+/// Solves, and once more if all that failed was a push, in passing: everything before it is cached by then.
+async fn solve_again(
+    step: &Step,
+    spec: &process::Spec,
+    shop: Workshop<'_>,
+    timeline: &mut Timeline,
+) -> Result<(), Trouble> {
+    let solved = solve(step, spec, shop, timeline).await;
+    let Err(Trouble::Build) = solved else { return solved };
+    let failure = errors::explain(&timeline.evidence());
+    if !errors::may_pass(&failure) || shop.cancel.is_cancelled() {
+        return Err(Trouble::Build);
+    }
+    shop.events.warn(format!("build {}: {}; trying once more", step.id, failure.summary)).await;
+    let mut again = Timeline::default();
+    let solved = solve(step, spec, shop, &mut again).await;
+    if solved.is_err() {
+        *timeline = again;
+    }
+    solved
 }
 
 async fn solve(step: &Step, spec: &process::Spec, shop: Workshop<'_>, timeline: &mut Timeline) -> Result<(), Trouble> {

@@ -55,7 +55,7 @@ fn a_published_image_on_github() {
 fn a_failed_build_on_github() {
     let sandbox = to_one_registry()
         .file("main.go", "package main\n")
-        .file("Dockerfile", "FROM busybox\nCOPY main.go /src/\nRUN cat /src/main.go && echo 'src/main.go:1:1: undefined: frobnicate' >&2 && exit 17\n")
+        .file("Dockerfile", "FROM busybox\nCOPY main.go /src/\nRUN cat /src/main.go >&2 && echo 'src/main.go:1:1: undefined: frobnicate' >&2 && exit 17\n")
         .on("github-push")
         .buildkitd();
     let run = sandbox.run(&["run"]).exits(1);
