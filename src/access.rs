@@ -65,7 +65,27 @@ pub fn secrets(request: &Request) -> (Vec<Login>, Vec<Secret>) {
             .chain(usual)
             .filter_map(|name| request.vars.get(&name).map(|value| Secret::new(value))),
     );
+    secrets.extend(proxy_passwords(&proxies(&config.network, &request.vars)));
     (logins, secrets)
+}
+
+fn proxy_passwords(proxy: &ProxySettings) -> Vec<Secret> {
+    let urls = [&proxy.http, &proxy.https].into_iter().flatten().filter_map(|url| url::Url::parse(url).ok());
+    urls.filter_map(|url| url.password().map(Secret::new)).collect()
+}
+
+/// Proxies, from the configuration or the environment.
+fn proxies(network: &Network, vars: &Vars) -> ProxySettings {
+    let or_env = |configured: &Option<String>, name: &str| {
+        let lower = name.to_ascii_lowercase();
+        configured.clone().or_else(|| vars.get(name).or_else(|| vars.get(&lower)).map(str::to_owned))
+    };
+    let configured = &network.proxy;
+    ProxySettings {
+        http: or_env(&configured.http, "HTTP_PROXY"),
+        https: or_env(&configured.https, "HTTPS_PROXY"),
+        no_proxy: or_env(&configured.no_proxy, "NO_PROXY"),
+    }
 }
 
 /// The secrets a runner hands out by itself: for the redactor, when there is no request.
@@ -355,18 +375,9 @@ impl Finder<'_> {
     }
 
     fn http_settings(&mut self) -> HttpSettings {
-        let Network { ca, proxy } = &self.request.config.network;
-        let extra_ca_pem = ca.as_deref().and_then(|ca| self.read_pem(ca, "network.ca")).into_iter().collect();
-        let vars = &self.request.vars;
-        let or_env = |configured: &Option<String>, name: &str| {
-            let lower = name.to_ascii_lowercase();
-            configured.clone().or_else(|| vars.get(name).or_else(|| vars.get(&lower)).map(str::to_owned))
-        };
-        let proxy = ProxySettings {
-            http: or_env(&proxy.http, "HTTP_PROXY"),
-            https: or_env(&proxy.https, "HTTPS_PROXY"),
-            no_proxy: or_env(&proxy.no_proxy, "NO_PROXY"),
-        };
+        let network = &self.request.config.network;
+        let extra_ca_pem = network.ca.as_deref().and_then(|ca| self.read_pem(ca, "network.ca")).into_iter().collect();
+        let proxy = proxies(network, &self.request.vars);
         HttpSettings { extra_ca_pem, proxy, ..HttpSettings::default() }
     }
 
