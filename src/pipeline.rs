@@ -270,3 +270,33 @@ fn write_record(request: &Request, plan: &Plan, outcome: &Outcome) -> Result<(),
     let record = record::record(&outcome.context, &outcome.started.to_string(), plan, &outcome.builds)?;
     report::write::put(&request.source.root, record::FILE, &record::canonical(&record))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixtures;
+
+    fn stopped(required: bool) -> Outcome {
+        let mut outcome = fixtures::cancelled();
+        outcome.builds.truncate(1);
+        outcome.builds[0].required = required;
+        outcome.builds[0].state = BuildState::NotRun { why: "the run was stopped before its turn".into() };
+        outcome
+    }
+
+    #[test]
+    fn an_optional_build_may_fail_but_not_be_stopped_unseen() {
+        let (going, cancelled) = (CancellationToken::new(), CancellationToken::new());
+        cancelled.cancel();
+        let mut outcome = stopped(false);
+        outcome.notes.clear();
+        assert_eq!(required_builds(&mut outcome, &going), Ok(()));
+        assert_eq!(outcome.notes.len(), 1, "what was left out is told");
+        let failure = required_builds(&mut stopped(false), &cancelled).unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Interrupted);
+        assert!(required_builds(&mut stopped(true), &going).is_err());
+        let mut done = stopped(true);
+        done.builds[0].state = BuildState::Done;
+        assert_eq!(required_builds(&mut done, &cancelled), Ok(()), "what worked out, worked out");
+    }
+}
