@@ -13,7 +13,7 @@ use crate::buildx::progress::Format;
 use crate::buildx::tool::{self, Buildx};
 use crate::crucible;
 use crate::event::Events;
-use crate::outcome::{BuildState, Outcome};
+use crate::outcome::{BuildState, BuilderFacts, Outcome};
 use crate::plan::{self, Output, Plan};
 use crate::problem::{Failure, FailureKind, Problem};
 use crate::publish::{self, record};
@@ -69,8 +69,10 @@ pub async fn run(
         build::run(&plan, shop),
         workplace.builder.describe(&workplace.buildx, &workplace.version, cancel)
     );
+    let recorded = write_builder(request, &facts);
     outcome.builder = Some(facts);
     let candidates = note_builds(built, outcome);
+    recorded?;
     required_builds(outcome)?;
     // Prove: only what passes the gate can be published.
     let verified: Vec<_> = candidates.into_iter().map(crucible::prove).collect();
@@ -226,14 +228,13 @@ async fn publish(
     result
 }
 
+/// The record of the builder, also for a build that then fails: a container may stand where nobody else knows of it.
+fn write_builder(request: &Request, facts: &BuilderFacts) -> Result<(), Failure> {
+    let text = format!("{:#}\n", serde_json::to_value(facts).unwrap_or_default());
+    report::write::put(&request.source.root, builder::RECORD, &text)
+}
+
 fn write_record(request: &Request, plan: &Plan, outcome: &Outcome) -> Result<(), Failure> {
-    if let Some(facts) = &outcome.builder {
-        report::write::put(
-            &request.source.root,
-            builder::RECORD,
-            &format!("{:#}\n", serde_json::to_value(facts).unwrap_or_default()),
-        )?;
-    }
     if outcome.builds.iter().all(|b| b.published.is_empty()) {
         return Ok(());
     }
