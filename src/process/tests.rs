@@ -46,8 +46,7 @@ async fn cancellation_ends_the_whole_group_even_if_it_ignores_terms() {
 
 #[tokio::test]
 async fn every_wait_has_a_bound() {
-    let ended =
-        capture(&sh("while :; do :; done"), b"", Duration::from_millis(200), &CancellationToken::new()).await;
+    let ended = capture(&sh("while :; do :; done"), b"", Duration::from_millis(200), &CancellationToken::new()).await;
     assert!(matches!(ended, Err(ProcessError::TimedOut { .. })), "{ended:?}");
 }
 
