@@ -59,15 +59,15 @@ fn command_lines() -> String {
 
 #[test]
 fn no_password_stands_in_a_command_line() {
-    let marker = format!("94{}", rand::random::<u16>());
-    let sandbox = with_credentials(locked()).file("Dockerfile", &format!("FROM busybox\nRUN sleep {marker}\n"));
+    let step = super::signals::LongStep::new();
+    let sandbox = with_credentials(locked()).file("Dockerfile", &step.dockerfile());
     let (user, password) = (sandbox.testbed.user.clone(), sandbox.testbed.password.clone());
     let build_secret = format!("build-secret-{}", sandbox.id);
     let sandbox = sandbox.var("AUTH_USER", &user).secret("AUTH_TOKEN", &password).hidden(&build_secret);
     let mut vars = sandbox.vars.clone();
     vars.insert("INPUT_SECRETS".to_owned(), format!("s={build_secret}"));
     let running = sandbox.start_with(&vars, &["run"]);
-    super::signals::process_runs(&format!("sleep {marker}"));
+    step.runs();
     let lines = command_lines();
     assert!(lines.contains("--metadata-file"), "buildx runs");
     assert!(!lines.contains(&password) && !lines.contains(&build_secret), "{lines}");

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use crate::support::sandbox::Sandbox;
-use crate::support::{Finished, extras, unique};
+use crate::support::{Finished, extras};
 
 use super::publish::{small, to_one_registry};
+use super::signals::LongStep;
 
 /// A failed run: no tag, nothing left, a document that says so.
 fn fails(sandbox: &Sandbox, code: i32) -> Finished {
@@ -74,10 +75,10 @@ fn a_missing_dockerfile_is_known_before_anything_is_built() {
 #[test]
 fn a_daemon_that_dies_mid_build_is_told() {
     let daemon = extras::PrivateBuildkitd::start();
-    let marker = format!("97{}", rand::random::<u16>());
-    let sandbox = with_dockerfile(&format!("FROM busybox\nRUN sleep {marker}\n")).var("BUILDKIT_HOST", &daemon.host);
+    let step = LongStep::new();
+    let sandbox = with_dockerfile(&step.dockerfile()).var("BUILDKIT_HOST", &daemon.host);
     let running = sandbox.start(&["run"]);
-    super::signals::process_runs(&format!("sleep {marker}"));
+    step.runs();
     daemon.kill();
     let run = running.wait(Duration::from_secs(30)).exits(1);
     assert_eq!(sandbox.registry().tags(&format!("live/{}", sandbox.id)), [""; 0]);
@@ -86,7 +87,6 @@ fn a_daemon_that_dies_mid_build_is_told() {
     let times = run.text().matches("contact with the builder was lost").count();
     assert_eq!(times, 2, "once in the closing, once in the annotation: {}", run.text());
     sandbox.assert_tidy(&run);
-    super::signals::end_process(&format!("sleep {marker}"));
 }
 
 /// A backend that cannot be used: told in a sentence, and before anybody loses patience.
@@ -197,10 +197,10 @@ fn a_result_that_cannot_be_written_fails_the_run() {
 
 #[test]
 fn what_a_killed_run_left_is_swept_by_the_next() {
-    let marker = format!("96{}", rand::random::<u16>());
-    let sandbox = with_dockerfile(&format!("FROM busybox\nRUN sleep {marker} # {}\n", unique()));
+    let step = LongStep::new();
+    let sandbox = with_dockerfile(&step.dockerfile());
     let running = sandbox.start(&["run"]);
-    super::signals::process_runs(&format!("sleep {marker}"));
+    step.runs();
     running.signal(rustix::process::Signal::KILL);
     running.wait(Duration::from_secs(5));
     let left = || std::fs::read_dir(sandbox.temp()).unwrap().count();
@@ -208,6 +208,4 @@ fn what_a_killed_run_left_is_swept_by_the_next() {
     let sandbox = sandbox.file("Dockerfile", "FROM scratch\nCOPY hello.txt /\n");
     sandbox.run(&["run"]).succeeds();
     sandbox.assert_clean();
-    // Nobody was left to tell the builder to stop.
-    super::signals::end_process(&format!("sleep {marker}"));
 }

@@ -22,6 +22,8 @@ fn steady(sandbox: &Sandbox, text: &str) -> String {
         ("linux/(amd64|arm64)", "linux/HERE"),
         ("\\b[0-9]+(\\.[0-9]+)?(ms|s)\\b", "TIME"),
         ("… cached|… TIME", "… DONE"),
+        // A daemon names a step as the first build had it that it shared the step with.
+        ("\\[(stage-[0-9] )?[0-9]/[0-9]\\] FROM", "[N] FROM"),
         ("` \\| (cached)? *\\| (TIME)? *\\|", "` | CACHE | TIME |"),
         ("\\b[0-9]+ cached, ", ""),
         ("`v?[0-9]+\\.[0-9]+\\.[0-9]+[0-9A-Za-z.+-]*`", "`VERSION`"),
