@@ -70,7 +70,7 @@ mod tests {
                 super::config_load(&text);
                 text.lines().for_each(super::template);
                 // Every beginning of a file is a file somebody saved too early.
-                for end in (0..text.len()).step_by(7).filter(|end| text.is_char_boundary(*end)) {
+                for end in (0..text.len()).step_by(23).filter(|end| text.is_char_boundary(*end)) {
                     super::config_load(&text[..end]);
                 }
             }

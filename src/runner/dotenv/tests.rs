@@ -25,6 +25,8 @@ fn gitlab_reads(text: &str) -> Result<BTreeMap<String, String>, String> {
 }
 
 proptest! {
+    // Long values are slow to make up.
+    #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn every_report_is_accepted_and_says_what_was_meant(
         outputs in proptest::collection::vec(("\\PC{0,12}", "(?s).{0,600}"), 0..40),
