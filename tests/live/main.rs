@@ -10,6 +10,7 @@ mod builds;
 mod credentials;
 mod failures;
 mod hostile;
+mod network;
 mod plans;
 mod publish;
 mod runners;
