@@ -24,8 +24,8 @@ pub const MASK: &str = "***";
 /// Values with fewer characters are not masked: hiding every `1` or `no` of a log would help nobody and hide much.
 pub const SHORTEST: usize = 4;
 
-/// Up to this many bytes of patterns are matched with a DFA: keeps it under about 2 MiB.
-const DFA_BYTES: usize = 4096;
+/// Up to this many bytes of patterns are matched with a DFA: keeps it under about 4 MiB.
+const DFA_BYTES: usize = 8192;
 
 /// Replaces secrets by [`MASK`]. Cheap to clone. `Debug` shows how many patterns there are, never which.
 #[derive(Clone, Default)]

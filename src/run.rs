@@ -19,7 +19,7 @@ use crate::plan;
 use crate::problem::{Failure, FailureKind, Problem};
 use crate::redact::Redactor;
 use crate::report::terminal::{self, closing};
-use crate::report::{self, Document, annotations};
+use crate::report::{self, Document};
 use crate::request::Request;
 use crate::runner::{self, CiContext, Dialect, ForgeKind};
 use crate::secret::Secret;
@@ -122,14 +122,15 @@ async fn job(env: &Environment, context: CiContext, request: Result<Request, Fai
     let workspace = outcome.context.workspace.clone();
     match report::write(&outcome, &document, &workspace, build_id.as_deref()) {
         Ok(notes) => outcome.notes.extend(notes),
-        Err(failure) => outcome.fail(failure),
+        Err(failure) => {
+            outcome.fail(failure);
+            // The document may stand where the runner's files could not be written: it must not say success.
+            let _ =
+                report::write(&outcome, &Document::new(&outcome).redacted(&redactor), &workspace, build_id.as_deref());
+        }
     }
     let document = Document::new(&outcome).redacted(&redactor);
-    let mut closing = closing::render(&document, color);
-    for line in annotations::lines(&document) {
-        closing.push_str(&line);
-        closing.push('\n');
-    }
+    let closing = closing::last_words(&document, color);
     drop(events);
     match outcome.status {
         Status::Cancelled => screen.finish_within(closing, LAST_LINES),

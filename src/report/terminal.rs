@@ -2,7 +2,7 @@
 //!
 //! It has a thread of its own, so a slow or blocked terminal never holds up a build longer than the queue of events
 //! allows, and never the end of a run: [`Handle::finish`] is bounded. What is drawn is decided by state machines without
-//! clock or terminal ([`plain`], [`live`]); every byte passes the redactor last.
+//! clock or terminal (`plain`, `live`); every byte passes the redactor last.
 
 pub mod closing;
 mod live;

@@ -46,6 +46,17 @@ fn of_verdict(verdict: &Verdict<'_>) -> Option<String> {
                 "Name a stage the Dockerfile has (`FROM … AS {stage}`), or leave `target` out to build the last one."
             )
         }
+        Verdict::PushDenied(target) => format!(
+            "Give the job a login that may write to {target}: `credentials: PREFIX` on the target, with PREFIX_USER and PREFIX_TOKEN as variables of the job. If it has one, check that it is valid and has the right to write."
+        ),
+        Verdict::PushUnreachable(_) => {
+            "Check host and port of the target, and that its registry runs. The builder must reach it from where it runs, which is not always this machine."
+                .to_owned()
+        }
+        Verdict::LostContact => {
+            "It was stopped, or ran out of memory: look at the log of buildkitd (or of its container), then run the job again."
+                .to_owned()
+        }
         Verdict::NoMultiPlatform => {
             "Use a BuildKit builder (buildkitd, or the docker-container driver) for several platforms, or build one."
                 .to_owned()

@@ -45,9 +45,18 @@ pub(super) enum Verdict<'a> {
     NoStage(&'a str),
     /// The driver cannot build for several platforms.
     NoMultiPlatform,
+    /// The registry does not let us push there.
+    PushDenied(&'a str),
+    /// The registry could not be reached for the push.
+    PushUnreachable(&'a str),
+    /// The builder went away in the middle.
+    LostContact,
     /// Anything else.
     Other,
 }
+
+/// Words by which registries and BuildKit refuse.
+const REFUSALS: [&str; 5] = ["401", "403", "denied", "unauthorized", "authorization failed"];
 
 impl<'a> Verdict<'a> {
     /// Reads a summary, prefixes already gone.
@@ -68,13 +77,23 @@ impl<'a> Verdict<'a> {
             Self::NoStage(rest.split('"').next().unwrap_or(rest))
         } else if let Some((_, rest)) = summary.split_once("failed to resolve source metadata for ") {
             let image = rest.split(": ").next().unwrap_or(rest);
-            let denied =
-                ["401", "403", "denied", "unauthorized", "authorization failed"].iter().any(|w| rest.contains(w));
+            let denied = REFUSALS.iter().any(|w| rest.contains(w));
             match denied {
                 true => Self::ImageDenied(image),
                 false if rest.ends_with("not found") => Self::NoImage(image),
                 false => Self::Other,
             }
+        } else if let Some((_, rest)) = summary.split_once("failed to push ") {
+            let (target, why) = rest.split_once(": ").unwrap_or((rest, ""));
+            if REFUSALS.iter().any(|w| why.to_ascii_lowercase().contains(w)) {
+                Self::PushDenied(target)
+            } else if why.contains("failed to do request") {
+                Self::PushUnreachable(target)
+            } else {
+                Self::Other
+            }
+        } else if summary.contains("code = Unavailable") || summary.contains("error reading from server") {
+            Self::LostContact
         } else if summary.to_ascii_lowercase().starts_with("multi-platform build is not supported") {
             Self::NoMultiPlatform
         } else {
@@ -124,6 +143,9 @@ pub(super) fn read(summary: &str, dockerfile: Option<&Location>) -> Option<Found
         Verdict::NoImage(image) => format!("image `{image}` not found"),
         Verdict::ImageDenied(image) => format!("image `{image}` may not be pulled with the credentials given"),
         Verdict::NoStage(stage) => format!("the Dockerfile has no stage `{stage}`"),
+        Verdict::PushDenied(target) => format!("the registry does not let this job push to {target}"),
+        Verdict::PushUnreachable(target) => format!("the builder cannot reach the registry of {target}"),
+        Verdict::LostContact => "contact with the builder was lost in the middle of the build".to_owned(),
     };
     Some(found(Rank::Cause, usize::MAX, "docker", dockerfile.cloned(), &message, summary))
 }

@@ -107,14 +107,15 @@ pub fn parse_build_errors(stderr: &str) -> (Vec<BuildError>, Vec<String>) {
     (failure.errors, failure.tail)
 }
 
-/// The failure as one problem: what happened in as few words as are known, the Dockerfile line, the lines that show it,
-/// and a cure if the kind is known.
+/// The failure as one problem: what happened in as few words as are known, the Dockerfile line, and a cure if the kind is
+/// known.
 pub fn problem(failure: &BuildFailure) -> Problem {
     let plainer = docker::read(&failure.summary, None).map(|found| found.error.message);
     Problem {
         what: plainer.unwrap_or_else(|| failure.summary.clone()),
         location: failure.dockerfile.clone(),
-        snippet: Some(failure.tail.join("\n")),
+        // The tail stands in the failure itself, and every report shows it.
+        snippet: None,
         hint: cure(failure),
     }
 }

@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 
 use super::style::{Paint, inline, lines};
+use crate::report::annotations;
 use crate::report::document::convert;
 use crate::report::document::{
     Build, BuildError, BuildFailure, Document, Failure, Location, Problem, PublishedTag, Status,
@@ -17,6 +18,13 @@ const PROBLEMS: usize = 30;
 const REFERENCES: usize = 200;
 /// Longer sentences are cut.
 const SENTENCE: usize = 1000;
+
+/// What the log ends with: annotations where the runner reads them, then [`render`].
+pub fn last_words(document: &Document, color: bool) -> String {
+    let mut out: String = annotations::lines(document).into_iter().map(|line| line + "\n").collect();
+    out.push_str(&render(document, color));
+    out
+}
 
 /// Everything: failures, notes, what was skipped, what was published, and the headline last, where people look.
 pub fn render(document: &Document, color: bool) -> String {
@@ -103,10 +111,11 @@ fn broken(out: &mut String, paint: Paint, build: &Build, told: Option<&Failure>)
 }
 
 fn build_failure(out: &mut String, paint: Paint, failure: &BuildFailure, told: Option<&Failure>) {
-    for error in &failure.errors {
+    let told: Vec<&Problem> = told.iter().flat_map(|run| &run.problems).filter(|p| tells(p, failure)).collect();
+    let said_below = |e: &&BuildError| e.message == failure.summary || told.iter().any(|p| p.what == e.message);
+    for error in failure.errors.iter().filter(|e| !said_below(e)) {
         let _ = writeln!(out, "  {}", error_line(paint, error));
     }
-    let told: Vec<&Problem> = told.iter().flat_map(|run| &run.problems).filter(|p| tells(p, failure)).collect();
     if told.is_empty() {
         let at = failure.dockerfile.as_ref().map(|at| format!("{}: ", place(at))).unwrap_or_default();
         let _ = writeln!(out, "  {}{}", paint.bold(&at), inline(&failure.summary, SENTENCE));

@@ -268,6 +268,14 @@ fn last_words() {
 }
 
 #[test]
+fn annotations_stand_alone_and_the_headline_comes_last() {
+    let text = closing::last_words(&Document::new(&fixtures::failing_run()), false);
+    assert!(text.starts_with("::error file=src/main.rs,line=41"), "{text}");
+    assert!(text.ends_with("\n✗ Build failed: `app` (16.8s)\n"), "{text}");
+    assert!(!closing::last_words(&Document::new(&fixtures::failing_config()), false).contains("::error"), "GitLab");
+}
+
+#[test]
 fn last_words_command_nobody() {
     let evil = "\n::error::x\r\n##[group]y\x1b[2J\r::set-env name=a::b";
     let text = closing::render(&Document::new(&fixtures::hostile(evil)), false);
