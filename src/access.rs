@@ -3,8 +3,9 @@
 //! A target's own `credentials` win over those of its registry, these over docker's own configuration, and that over the job's
 //! token for the forge's registry. Untrusted runs get none of them. Nothing here writes outside the run's private directory.
 
+mod network;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,10 +13,10 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::buildx::tool::docker_config;
-use crate::config::model::{Network, RegistrySettings};
+use crate::config::model::RegistrySettings;
 use crate::credentials::{self, DockerConfig, Login, Lookup};
 use crate::environment::{Environment, Vars};
-use crate::http::{Clients, HttpSettings, ProxySettings};
+use crate::http::{Clients, ProxySettings};
 use crate::image::Repository;
 use crate::plan::{Output, Plan, TargetPlan};
 use crate::problem::{Failure, FailureKind, Problem};
@@ -25,6 +26,8 @@ use crate::request::Request;
 use crate::rundir::RunDir;
 use crate::runner::{self, CiContext};
 use crate::secret::Secret;
+
+pub use network::CA_SECRET;
 
 /// How long a credential helper may take.
 const HELPER: Duration = Duration::from_secs(30);
@@ -39,6 +42,7 @@ pub struct Access {
     users: Option<DockerConfig>,
     registries: BTreeMap<String, (RegistrySettings, Option<Vec<u8>>)>,
     proxy: ProxySettings,
+    bundle: Option<Vec<u8>>,
     /// HTTP clients for this network.
     pub clients: Arc<Clients>,
     /// What a person should know: passwords where tokens would do, what was withheld.
@@ -65,13 +69,15 @@ pub fn secrets(request: &Request) -> (Vec<Login>, Vec<Secret>) {
             .chain(usual)
             .filter_map(|name| request.vars.get(&name).map(|value| Secret::new(value))),
     );
+    secrets.extend(network::proxy_secrets(Some(config), &request.vars));
     (logins, secrets)
 }
 
 /// The secrets a runner hands out by itself: for the redactor, when there is no request.
 pub fn known_secrets(env: &Environment, context: &CiContext) -> (Vec<Login>, Vec<Secret>) {
     let values = runner::SECRET_VARIABLES.iter().filter_map(|name| env.vars.get(name));
-    (forge_login(context).into_iter().collect(), values.map(|value| Secret::new(value)).collect())
+    let values = values.map(|value| Secret::new(value)).chain(network::proxy_secrets(None, &env.vars));
+    (forge_login(context).into_iter().collect(), values.collect())
 }
 
 /// The value of an `id=value` secret input.
@@ -107,14 +113,13 @@ pub async fn resolve(request: &Request, plan: &Plan, cancel: &CancellationToken)
             hosts.insert(host, login);
         }
     }
-    let registries = finder.registries();
-    let http = finder.http_settings();
-    let Finder { users, notes, problems, .. } = finder;
+    let Finder { users, notes, mut problems, .. } = finder;
+    let network::Network { registries, http, bundle } = network::read(request, &mut problems);
     if !problems.is_empty() {
         return Err(Failure::many(FailureKind::Credentials, problems));
     }
     let proxy = http.proxy.clone();
-    Ok(Access { targets, hosts, users, registries, proxy, clients: Clients::new(http), notes })
+    Ok(Access { targets, hosts, users, registries, proxy, bundle, clients: Clients::new(http), notes })
 }
 
 impl Access {
@@ -150,6 +155,17 @@ impl Access {
     /// Proxies, from the configuration or the environment.
     pub fn proxy(&self) -> &ProxySettings {
         &self.proxy
+    }
+
+    /// The authorities a RUN step should trust, as PEM: ours and this machine's. `None` where no corporate CA is configured.
+    pub fn ca_bundle(&self) -> Option<&[u8]> {
+        self.bundle.as_deref()
+    }
+
+    /// Every configured authority, as PEM: to tell whether a builder was made with these.
+    pub fn certificates(&self) -> Vec<&[u8]> {
+        let own = self.registries.values().filter_map(|(_, ca)| ca.as_deref());
+        own.chain(self.clients.settings().extra_ca_pem.iter().map(Vec::as_slice)).collect()
     }
 
     /// Tries every configured login, all at once: a wrong one is told before a build is waited for. A registry that cannot be
@@ -222,7 +238,8 @@ pub fn hosts(plan: &Plan) -> BTreeSet<String> {
     published(plan).map(|t| t.repository.host().to_owned()).chain(cache).chain(base_hosts(plan)).collect()
 }
 
-fn base_hosts(plan: &Plan) -> BTreeSet<String> {
+/// Registries a plan pulls base images from, as far as it is known.
+pub fn base_hosts(plan: &Plan) -> BTreeSet<String> {
     let images = plan.steps.iter().flat_map(|step| &step.base_images);
     let names = images.map(|image| image.split('@').next().unwrap_or(image));
     names
@@ -343,44 +360,4 @@ impl Finder<'_> {
             }
         }
     }
-
-    fn registries(&mut self) -> BTreeMap<String, (RegistrySettings, Option<Vec<u8>>)> {
-        let config = &self.request.config;
-        let mut read = BTreeMap::new();
-        for (host, settings) in &config.registries {
-            let ca = settings.ca.as_deref().and_then(|ca| self.read_pem(ca, &format!("registries.{host}.ca")));
-            read.insert(host.clone(), (settings.clone(), ca));
-        }
-        read
-    }
-
-    fn http_settings(&mut self) -> HttpSettings {
-        let Network { ca, proxy } = &self.request.config.network;
-        let extra_ca_pem = ca.as_deref().and_then(|ca| self.read_pem(ca, "network.ca")).into_iter().collect();
-        let vars = &self.request.vars;
-        let or_env = |configured: &Option<String>, name: &str| {
-            let lower = name.to_ascii_lowercase();
-            configured.clone().or_else(|| vars.get(name).or_else(|| vars.get(&lower)).map(str::to_owned))
-        };
-        let proxy = ProxySettings {
-            http: or_env(&proxy.http, "HTTP_PROXY"),
-            https: or_env(&proxy.https, "HTTPS_PROXY"),
-            no_proxy: or_env(&proxy.no_proxy, "NO_PROXY"),
-        };
-        HttpSettings { extra_ca_pem, proxy, ..HttpSettings::default() }
-    }
-
-    fn read_pem(&mut self, path: &str, key: &str) -> Option<Vec<u8>> {
-        read_bounded(&self.request.source.root.join(path))
-            .map_err(|e| self.problems.push(Problem::new(format!("{key}: {path} cannot be read: {e}"))))
-            .ok()
-    }
-}
-
-/// Reads a certificate file of at most 1 MiB.
-fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
-    use std::io::Read as _;
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(1 << 20).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
