@@ -197,9 +197,10 @@ fn container_options(
             "use a proxy without a password for builds, or a BuildKit daemon (BUILDKIT_HOST) that has the proxy in its own environment",
         )));
     }
+    let mirrors = around.registries.values().flat_map(|settings| &settings.mirrors);
     Ok(ContainerOptions {
         image: wanted.image.clone(),
-        host_network: around.hosts.iter().any(|h| is_loopback(h)),
+        host_network: around.hosts.iter().chain(mirrors).any(|h| is_loopback(h)),
         env,
         config,
     })

@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::InconsistentKeys;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -183,11 +185,19 @@ fn tls_config(certs: &ClientCerts) -> Result<rustls::ClientConfig, ProbeError> {
     let chain = read_certificates(&certs.cert)?;
     let key = PrivateKeyDer::from_pem_file(&certs.key)
         .map_err(|e| ProbeError::OurCertificate(format!("{}: {e}", certs.key.display())))?;
+    let ours = |e: rustls::Error| ProbeError::OurCertificate(e.to_string());
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let key = provider.key_provider.load_private_key(key).map_err(ours)?;
+    let certified = CertifiedKey::new(chain, key);
+    // Whether the certificate is any good is the daemon's to say: buildx uses X.509 v1 ones too, which rustls cannot read.
+    if let Err(error @ rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) = certified.keys_match() {
+        return Err(ours(error));
+    }
     let mut config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .and_then(|b| b.with_root_certificates(roots).with_client_auth_cert(chain, key))
-        .map_err(|e| ProbeError::OurCertificate(e.to_string()))?;
+        .map_err(ours)?
+        .with_root_certificates(roots)
+        .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
     config.alpn_protocols = vec![b"h2".to_vec()];
     Ok(config)
 }

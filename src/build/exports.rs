@@ -88,7 +88,8 @@ pub(super) fn route(
             let hint = "choose one with --platforms, or leave out --local/--load to write an OCI layout or publish";
             return Err(Failure::new(FailureKind::Plan, Problem::new(what).hint(hint)));
         }
-        route.exports.push(Export::Engine { names: load });
+        // First, for buildx's metadata tells of the last export alone: of what was pushed, if anything was.
+        route.exports.insert(0, Export::Engine { names: load });
     }
     Ok(route)
 }

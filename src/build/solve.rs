@@ -231,9 +231,8 @@ fn read_metadata(path: &Path) -> Result<Metadata, Failure> {
 
 /// What was pushed must be what was planned, no more and no less, under one digest.
 fn check_pushed(step: &Step, route: &Route, metadata: &Metadata) -> Result<Digest, Failure> {
-    let pushes: Vec<_> = route.exports.iter().filter_map(Export::repositories).collect();
-    // buildx names what one exporter pushed; with two, reading back from the registries is the check.
-    if let [repositories] = pushes.as_slice() {
+    // buildx names what the last exporter pushed; what another pushed, reading back from the registries checks.
+    if let Some(repositories) = route.exports.last().and_then(Export::repositories) {
         let planned: Vec<_> = repositories.iter().map(|r| (r.clone(), None)).collect();
         metadata::parse_buildx_published(metadata, &planned).map_err(|e| {
             failed(
