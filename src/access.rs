@@ -234,12 +234,16 @@ pub fn published(plan: &Plan) -> impl Iterator<Item = &TargetPlan> {
 
 /// Registries a plan talks to, as far as it is known.
 pub fn hosts(plan: &Plan) -> BTreeSet<String> {
-    let cache = plan.cache.registry.iter().map(|r| r.repository.host().to_owned());
-    published(plan).map(|t| t.repository.host().to_owned()).chain(cache).chain(base_hosts(plan)).collect()
+    published(plan).map(|t| t.repository.host().to_owned()).chain(pull_hosts(plan)).collect()
 }
 
-/// Registries a plan pulls base images from, as far as it is known.
-pub fn base_hosts(plan: &Plan) -> BTreeSet<String> {
+/// Those it reads from: of base images and of caches.
+pub fn pull_hosts(plan: &Plan) -> BTreeSet<String> {
+    let cache = plan.cache.registry.iter().map(|r| r.repository.host().to_owned());
+    base_hosts(plan).into_iter().chain(cache).collect()
+}
+
+fn base_hosts(plan: &Plan) -> BTreeSet<String> {
     let images = plan.steps.iter().flat_map(|step| &step.base_images);
     let names = images.map(|image| image.split('@').next().unwrap_or(image));
     names

@@ -93,6 +93,8 @@ async fn probe(address: &Address) -> Result<Engine, bollard::errors::Error> {
     let client = match (&address.certs, address.host.strip_prefix("unix://")) {
         (_, Some(path)) => Docker::connect_with_unix(path, REQUEST_SECONDS, API_DEFAULT_VERSION)?,
         (Some(certs), None) => {
+            // The client takes whichever TLS there is in the process; the second to say so changes nothing.
+            let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
             let [key, cert, ca] = ["key.pem", "cert.pem", "ca.pem"].map(|file| certs.join(file));
             Docker::connect_with_ssl(&address.host, &key, &cert, &ca, REQUEST_SECONDS, API_DEFAULT_VERSION)?
         }

@@ -50,7 +50,7 @@ pub async fn run(
     let (workplace, checked) =
         tokio::join!(prepare(request, &plan, &access, &buildx, &private, events, cancel), access.check(&plan, cancel));
     let (backend, plan, workplace) = workplace?;
-    outcome.notes.extend(backend.notes.iter().cloned());
+    outcome.notes.extend(backend.notes.iter().chain(&workplace.builder.notes).cloned());
     outcome.plan = Some(plan.clone());
     checked?;
     // Build: one solve a step; its content goes to every registry by digest, under no tag.
@@ -120,12 +120,15 @@ async fn prepare(
             Some(_) => buildx.clone().with_users_builders(&request.vars),
             None => buildx.clone(),
         };
-        let hosts = access::hosts(&plan);
+        let (hosts, pulls) = (access::hosts(&plan), access::pull_hosts(&plan));
+        let certificates = access.certificates();
         let around = Surroundings {
             registries: &request.config.registries,
             network: &request.config.network,
             proxy: access.proxy(),
             hosts: &hosts,
+            pulls: &pulls,
+            certificates: &certificates,
             root: &request.source.root,
         };
         let builder = builder::prepare(&backend, &plan.builder, around, &buildx, private, cancel).await?;

@@ -8,13 +8,13 @@ use semver::Version;
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
-use super::{Backend, Kind, daemon_config};
+use super::{Backend, Kind, daemon_config, unreached};
 use crate::buildx::argv::{self, ContainerOptions};
 use crate::buildx::inspect::parse_inspect;
 use crate::buildx::tool::Buildx;
 use crate::config::model::{Network, RegistrySettings};
 use crate::engine::Engine;
-use crate::http::ProxySettings;
+use crate::http::{self, ProxySettings};
 use crate::outcome::BuilderFacts;
 use crate::plan::BuilderPlan;
 use crate::problem::{Failure, FailureKind, Problem};
@@ -43,6 +43,8 @@ pub struct Builder {
     pub name: String,
     /// How it is driven.
     pub driver: Driver,
+    /// What a person should know: settings that do not reach it.
+    pub notes: Vec<Problem>,
     /// What is known before asking it.
     facts: BuilderFacts,
     /// When we began to prepare it.
@@ -60,6 +62,10 @@ pub struct Surroundings<'a> {
     pub proxy: &'a ProxySettings,
     /// Registries this run talks to.
     pub hosts: &'a BTreeSet<String>,
+    /// Those of them it pulls from.
+    pub pulls: &'a BTreeSet<String>,
+    /// What is in the CA files.
+    pub certificates: &'a [&'a [u8]],
     /// Root that CA paths are relative to.
     pub root: &'a Path,
 }
@@ -140,7 +146,8 @@ pub async fn prepare(
         Driver::Existing => "",
     }
     .to_owned();
-    Ok(Builder { name: facts.name.clone(), driver, facts, started })
+    let notes = unreached::notes(driver, &facts.endpoint, around);
+    Ok(Builder { name: facts.name.clone(), driver, notes, facts, started })
 }
 
 impl Builder {
@@ -190,17 +197,17 @@ fn container_options(
     let proxy = around.proxy;
     let pairs = [("HTTP_PROXY", &proxy.http), ("HTTPS_PROXY", &proxy.https), ("NO_PROXY", &proxy.no_proxy)];
     let env: Vec<_> = pairs.into_iter().filter_map(|(k, v)| Some((k.to_owned(), v.clone()?))).collect();
-    if env.iter().any(|(_, value)| has_password(value)) {
-        let what =
-            "network.proxy holds a password, which would stand on the command line that starts the BuildKit container";
+    if [&proxy.http, &proxy.https].into_iter().flatten().any(|url| http::proxy_login(url).is_some()) {
+        let what = "the address of the proxy holds a login, which would stand on the command line that starts the BuildKit container and in the container's settings";
         return Err(super::backend(Problem::new(what).hint(
-            "use a proxy without a password for builds, or a BuildKit daemon (BUILDKIT_HOST) that has the proxy in its own environment",
+            "leave user and password out of network.proxy (or HTTP_PROXY and HTTPS_PROXY), or build with a BuildKit daemon (BUILDKIT_HOST) that has the proxy in its own environment",
         )));
     }
-    let mirrors = around.registries.values().flat_map(|settings| &settings.mirrors);
+    let mirrors = around.registries.values().flat_map(|settings| &settings.mirrors).cloned();
+    let proxies = [&proxy.http, &proxy.https].into_iter().flatten().filter_map(|url| http::proxy_host(url));
     Ok(ContainerOptions {
         image: wanted.image.clone(),
-        host_network: around.hosts.iter().chain(mirrors).any(|h| is_loopback(h)),
+        host_network: around.hosts.iter().cloned().chain(mirrors).chain(proxies).any(|h| is_loopback(&h)),
         env,
         config,
     })
@@ -212,9 +219,12 @@ fn container_builder_name(wanted: &BuilderPlan, options: &ContainerOptions, arou
     if wanted.named || (plain && options.config.is_none()) {
         return wanted.name.clone();
     }
-    let toml = daemon_config::toml(around.registries, around.network, around.hosts, around.root);
+    // What is in the CA files counts, not where the checkout lies.
+    let toml = daemon_config::toml(around.registries, around.network, around.hosts, Path::new(""));
     let settings = format!("{:?}{:?}{:?}{toml:?}", options.image, options.host_network, options.env);
-    format!("{}-{}", wanted.name, &hex::encode(Sha256::digest(settings.as_bytes()))[..6])
+    let mut hash = Sha256::new_with_prefix(settings.as_bytes());
+    around.certificates.iter().for_each(|pem| hash.update(pem));
+    format!("{}-{}", wanted.name, &hex::encode(hash.finalize())[..6])
 }
 
 /// buildx refuses to take TLS data from the environment; a docker context in the run's private configuration carries it
@@ -247,14 +257,11 @@ fn cannot_write(error: &std::io::Error) -> Failure {
     )
 }
 
-/// A registry on `localhost` is this machine's, which a container sees only in the host's network.
+/// What is on `localhost` is this machine's, which a container sees only in the host's network.
 fn is_loopback(host: &str) -> bool {
+    let host = host.split('/').next().unwrap_or(host);
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
     name == "localhost" || name.starts_with("127.") || name == "[::1]"
-}
-
-fn has_password(proxy: &str) -> bool {
-    url::Url::parse(proxy).is_ok_and(|url| url.password().is_some())
 }
 
 /// Where the record of the builder goes, below the workspace.
