@@ -113,8 +113,13 @@ pub async fn resolve(request: &Request, plan: &Plan, cancel: &CancellationToken)
             hosts.insert(host, login);
         }
     }
-    let Finder { users, notes, mut problems, .. } = finder;
+    let Finder { users, mut notes, mut problems, .. } = finder;
     let network::Network { registries, http, bundle } = network::read(request, &mut problems);
+    match network::recorded(plan, &http.proxy, users.as_ref().map(DockerConfig::value)) {
+        Some(Ok(note)) => notes.push(note),
+        Some(Err(problem)) => problems.push(problem),
+        None => {}
+    }
     if !problems.is_empty() {
         return Err(Failure::many(FailureKind::Credentials, problems));
     }

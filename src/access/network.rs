@@ -10,10 +10,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use serde_json::Value;
 
 use crate::config::model::{Config, RegistrySettings};
 use crate::environment::Vars;
 use crate::http::{HttpSettings, ProxySettings};
+use crate::plan::Plan;
 use crate::problem::Problem;
 use crate::request::Request;
 use crate::secret::Secret;
@@ -108,6 +110,24 @@ pub(super) fn proxy_secrets(configured: Option<&Config>, vars: &Vars) -> Vec<Sec
             [Secret::new(password), Secret::new(&decoded)]
         })
         .collect()
+}
+
+/// BuildKit writes all build arguments into provenance with `mode=max`, and the addresses of proxies travel as such. That is
+/// worth a note, and with a login in one of them a mistake.
+pub(super) fn recorded(plan: &Plan, proxy: &ProxySettings, users: Option<&Value>) -> Option<Result<Problem, Problem>> {
+    let step = plan.steps.iter().find(|step| step.provenance.contains("max"))?;
+    let of_users = users.and_then(|config| config["proxies"].as_object());
+    let of_users = of_users.into_iter().flat_map(|hosts| hosts.values()).filter_map(Value::as_object).flatten();
+    let of_users = of_users.filter(|(name, _)| *name != "noProxy").filter_map(|(_, address)| address.as_str());
+    let mut addresses =
+        [&proxy.http, &proxy.https].into_iter().flatten().map(String::as_str).chain(of_users).peekable();
+    addresses.peek()?;
+    let what = format!("provenance with mode=max (build {}) records the address of the proxy", step.id);
+    let hint = "use `provenance: mode=min`, which does not";
+    Some(match addresses.any(|address| crate::http::proxy_login(address).is_some()) {
+        true => Err(Problem::new(format!("{what}, and that address holds a login")).hint(hint)),
+        false => Ok(Problem::new(what).hint(hint)),
+    })
 }
 
 /// Our authorities and, if the whole fits into a secret, those this machine trusts: what a RUN step mounts takes the place

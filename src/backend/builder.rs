@@ -23,6 +23,9 @@ use crate::rundir::RunDir;
 /// The builder the docker CLI calls the engine's own BuildKit by.
 const ENGINES_OWN: &str = "default";
 
+/// The variable by which a container of a fixed name tells what it was made with.
+const SETTINGS: &str = "STAGEFREIGHT_SETTINGS";
+
 /// How buildx drives BuildKit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Driver {
@@ -85,7 +88,7 @@ pub async fn prepare(
 ) -> Result<Builder, Failure> {
     let started = Instant::now();
     let mut facts = BuilderFacts { name: wanted.name.clone(), action: "created".to_owned(), ..Default::default() };
-    let mut container = None;
+    let (mut container, mut notes) = (None, Vec::new());
     let (driver, create) = match (&backend.kind, &backend.engine) {
         (Kind::Existing(name), _) => {
             facts.name = name.clone();
@@ -105,14 +108,16 @@ pub async fn prepare(
                 "used as it is".clone_into(&mut facts.action);
                 (Driver::Engine, None)
             } else {
-                let options = container_options(wanted, around, run)?;
+                let mut options = container_options(wanted, around, run)?;
                 let context = docker_context(engine, run)?;
-                facts.name = container_builder_name(wanted, &options, around);
+                facts.name = container_builder_name(wanted, &mut options, around);
                 let name = format!("buildx_buildkit_{}0", facts.name);
-                if engine.has_container(&name).await.map_err(|p| Failure::new(FailureKind::Backend, p))? {
-                    "reused".clone_into(&mut facts.action);
-                } else {
-                    container = Some(name);
+                match engine.container_env(&name).await.map_err(super::backend)? {
+                    Some(env) => {
+                        "reused".clone_into(&mut facts.action);
+                        notes.extend(outdated(&name, &env, &options));
+                    }
+                    None => container = Some(name),
                 }
                 (Driver::Container, Some(argv::create_container(&facts.name, &options, context.as_deref())))
             }
@@ -146,7 +151,7 @@ pub async fn prepare(
         Driver::Existing => "",
     }
     .to_owned();
-    let notes = unreached::notes(driver, &facts.endpoint, around);
+    notes.extend(unreached::notes(driver, &facts.endpoint, around));
     Ok(Builder { name: facts.name.clone(), driver, notes, facts, started })
 }
 
@@ -213,10 +218,10 @@ fn container_options(
     })
 }
 
-/// A default name tells containers with different settings apart: a running one keeps the settings it was made with.
-fn container_builder_name(wanted: &BuilderPlan, options: &ContainerOptions, around: Surroundings<'_>) -> String {
-    let plain = ContainerOptions { config: None, ..options.clone() } == ContainerOptions::default();
-    if wanted.named || (plain && options.config.is_none()) {
+/// A default name tells containers with different settings apart, for a running one keeps the settings it was made with. One
+/// with a name of the user's is told by a mark among its variables.
+fn container_builder_name(wanted: &BuilderPlan, options: &mut ContainerOptions, around: Surroundings<'_>) -> String {
+    if ContainerOptions::default() == *options {
         return wanted.name.clone();
     }
     // What is in the CA files counts, not where the checkout lies.
@@ -224,7 +229,22 @@ fn container_builder_name(wanted: &BuilderPlan, options: &ContainerOptions, arou
     let settings = format!("{:?}{:?}{:?}{toml:?}", options.image, options.host_network, options.env);
     let mut hash = Sha256::new_with_prefix(settings.as_bytes());
     around.certificates.iter().for_each(|pem| hash.update(pem));
-    format!("{}-{}", wanted.name, &hex::encode(hash.finalize())[..6])
+    let hash = &hex::encode(hash.finalize())[..6];
+    if !wanted.named {
+        return format!("{}-{hash}", wanted.name);
+    }
+    options.env.push((SETTINGS.to_owned(), hash.to_owned()));
+    wanted.name.clone()
+}
+
+/// The container runs with other settings than it would be made with now. It is not ended: another run may be using it.
+fn outdated(container: &str, env: &[String], options: &ContainerOptions) -> Option<Problem> {
+    let made = env.iter().find_map(|pair| pair.strip_prefix(SETTINGS)?.strip_prefix('='))?;
+    let now = options.env.iter().find(|(name, _)| name == SETTINGS).map_or("", |(_, hash)| hash.as_str());
+    (made != now).then(|| {
+        let what = format!("the container {container} was made with other settings of registries, network or image than the configuration has now, and keeps them");
+        Problem::new(what).hint(format!("remove it when no build runs: docker rm --force {container} (its cache stays), then run again"))
+    })
 }
 
 /// buildx refuses to take TLS data from the environment; a docker context in the run's private configuration carries it

@@ -11,7 +11,9 @@ pub(super) fn notes(driver: Driver, endpoint: &str, around: Surroundings<'_>) ->
     let (who, how) = match driver {
         // A container of ours is given all of it.
         Driver::Container => return Vec::new(),
-        Driver::Remote => (format!("the BuildKit daemon at {endpoint}"), "its buildkitd.toml needs, with paths on its machine"),
+        Driver::Remote => {
+            (format!("the BuildKit daemon at {endpoint}"), "its buildkitd.toml needs, with paths on its machine")
+        }
         Driver::Existing => ("a builder made by somebody else".to_owned(), "its buildkitd.toml needs"),
         Driver::Engine => return of_engine(endpoint, around),
     };
@@ -22,9 +24,10 @@ pub(super) fn notes(driver: Driver, endpoint: &str, around: Surroundings<'_>) ->
     });
     let mut notes = Vec::new();
     if let Some(text) = daemon_config::toml(&registries, around.network, around.hosts, std::path::Path::new("")) {
-        let what = format!("registries and network.ca of the configuration do not reach {who}, which is not ours to configure");
-        let text = text.trim_end().replace("\n[", "; [").replace("\n ", "");
-        notes.push(Problem::new(what).hint(format!("{how}: {text}")));
+        let what = format!(
+            "registries and network.ca of the configuration do not reach {who}, which is not ours to configure"
+        );
+        notes.push(Problem::new(what).hint(format!("{how}: {}", in_one_line(&text))));
     }
     let proxy = &around.network.proxy;
     if proxy.http.is_some() || proxy.https.is_some() {
@@ -34,6 +37,15 @@ pub(super) fn notes(driver: Driver, endpoint: &str, around: Surroundings<'_>) ->
     notes
 }
 
+/// `[table] key = …, key = …; [table] …`: a hint is a line.
+fn in_one_line(toml: &str) -> String {
+    let tables = toml.split("\n[").map(|table| {
+        let (name, keys) = table.split_once('\n').unwrap_or((table, ""));
+        format!("{name} {}", keys.lines().map(str::trim).collect::<Vec<_>>().join(", "))
+    });
+    tables.collect::<Vec<_>>().join("; [")
+}
+
 /// The engine's own BuildKit pulls by the engine's settings; what is pushed goes through our client.
 fn of_engine(endpoint: &str, around: Surroundings<'_>) -> Vec<Problem> {
     let registries = relevant(around, |_, pulled| pulled);
@@ -41,8 +53,8 @@ fn of_engine(endpoint: &str, around: Surroundings<'_>) -> Vec<Problem> {
     if hosts.is_empty() && around.network.ca.is_none() {
         return Vec::new();
     }
-    let named = if hosts.is_empty() { "network.ca".to_owned() } else { format!("registries ({})", hosts.join(", ")) };
-    let what = format!("{named} of the configuration does not reach the BuildKit of the docker engine at {endpoint}");
+    let named = if hosts.is_empty() { "network.ca".to_owned() } else { format!("`registries` ({})", hosts.join(", ")) };
+    let what = format!("what {named} says does not reach the BuildKit of the docker engine at {endpoint}");
     let hint = "give the engine `registry-mirrors` and `insecure-registries` in its daemon.json and CAs in /etc/docker/certs.d/HOST/ca.crt, or use the docker-container driver (build_cache.builder.driver)";
     vec![Problem::new(what).hint(hint)]
 }
@@ -96,11 +108,22 @@ mod tests {
 
     #[test]
     fn what_a_daemon_must_be_told_by_its_owner() {
-        insta::assert_snapshot!(said(Driver::Remote, &Network::default()), @"");
+        insta::assert_snapshot!(said(Driver::Remote, &Network::default()), @r#"
+        registries and network.ca of the configuration do not reach the BuildKit daemon at tcp://b:1234, which is not ours to configure
+          its buildkitd.toml needs, with paths on its machine: [registry."docker.io"] mirrors = ["m:5000"]; [registry."pull.lan"] http = true; [registry."tls.lan"] http = false, ca = ["ca.pem"]
+        "#);
         let mut network = Network { ca: Some("corp.pem".into()), ..Network::default() };
         network.proxy.https = Some("http://proxy:3128".into());
-        insta::assert_snapshot!(said(Driver::Existing, &network), @"");
-        insta::assert_snapshot!(said(Driver::Engine, &Network::default()), @"");
+        insta::assert_snapshot!(said(Driver::Existing, &network), @r#"
+        registries and network.ca of the configuration do not reach a builder made by somebody else, which is not ours to configure
+          its buildkitd.toml needs: [registry."docker.io"] mirrors = ["m:5000"], ca = ["corp.pem"]; [registry."login.lan"] ca = ["corp.pem"]; [registry."m:5000"] ca = ["corp.pem"]; [registry."pull.lan"] http = true, ca = ["corp.pem"]; [registry."push.lan"] ca = ["corp.pem"]; [registry."tls.lan"] http = false, ca = ["ca.pem", "corp.pem"]
+        network.proxy reaches RUN steps and our own requests, not a builder made by somebody else
+          start it with HTTP_PROXY, HTTPS_PROXY and NO_PROXY in its environment if it needs the proxy to reach registries
+        "#);
+        insta::assert_snapshot!(said(Driver::Engine, &Network::default()), @"
+        what `registries` (docker.io, pull.lan) says does not reach the BuildKit of the docker engine at tcp://b:1234
+          give the engine `registry-mirrors` and `insecure-registries` in its daemon.json and CAs in /etc/docker/certs.d/HOST/ca.crt, or use the docker-container driver (build_cache.builder.driver)
+        ");
         assert_eq!(said(Driver::Container, &network), "");
     }
 }

@@ -98,7 +98,8 @@ async fn exchange(mut client: TcpStream, rules: &Rules) -> std::io::Result<()> {
         lines.filter_map(|line| line.split_once(':')).map(|(name, value)| (name, value.trim())).collect();
     let header = |wanted: &str| headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, v)| *v);
     if rules.authorization.as_deref().is_some_and(|right| header("proxy-authorization") != Some(right)) {
-        return refuse(client, "407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"company\"").await;
+        return refuse(client, "407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"company\"")
+            .await;
     }
     let plain = target.strip_prefix("http://");
     let (authority, path) = match plain {
@@ -113,7 +114,8 @@ async fn exchange(mut client: TcpStream, rules: &Rules) -> std::io::Result<()> {
         client.write_all(b"HTTP/1.1 200 Connection Established\r\n\r\n").await?;
     } else {
         let mut request = format!("{method} /{path} HTTP/1.1\r\n");
-        let kept = |name: &str| !name.to_ascii_lowercase().starts_with("proxy-") && !name.eq_ignore_ascii_case("connection");
+        let kept =
+            |name: &str| !name.to_ascii_lowercase().starts_with("proxy-") && !name.eq_ignore_ascii_case("connection");
         for (name, value) in headers.iter().filter(|(name, _)| kept(name)) {
             request.push_str(&format!("{name}: {value}\r\n"));
         }

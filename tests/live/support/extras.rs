@@ -143,6 +143,7 @@ pub(crate) fn strangers_certs(to: &Path) {
     args.extend(ec);
     Testbed::tool("openssl", &args);
     let mut args = vec!["req", "-subj", "/CN=client", "-keyout", &key, "-out", &request];
+    args.extend(["-addext", "extendedKeyUsage=clientAuth"]);
     args.extend(ec);
     Testbed::tool("openssl", &args);
     Testbed::tool(
@@ -157,6 +158,8 @@ pub(crate) fn strangers_certs(to: &Path) {
             "-CAkey",
             &ca_key,
             "-CAcreateserial",
+            "-copy_extensions",
+            "copy",
             "-days",
             "2",
             "-out",
