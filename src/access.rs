@@ -43,6 +43,7 @@ pub struct Access {
     registries: BTreeMap<String, (RegistrySettings, Option<Vec<u8>>)>,
     proxy: ProxySettings,
     bundle: Option<Vec<u8>>,
+    children: Option<Vec<u8>>,
     /// HTTP clients for this network.
     pub clients: Arc<Clients>,
     /// What a person should know: passwords where tokens would do, what was withheld.
@@ -76,7 +77,7 @@ pub fn secrets(request: &Request) -> (Vec<Login>, Vec<Secret>) {
 /// The secrets a runner hands out by itself: for the redactor, when there is no request.
 pub fn known_secrets(env: &Environment, context: &CiContext) -> (Vec<Login>, Vec<Secret>) {
     let values = runner::SECRET_VARIABLES.iter().filter_map(|name| env.vars.get(name));
-    let values = values.map(|value| Secret::new(value)).chain(network::proxy_secrets(None, &env.vars));
+    let values = values.map(Secret::new).chain(network::proxy_secrets(None, &env.vars));
     (forge_login(context).into_iter().collect(), values.collect())
 }
 
@@ -114,7 +115,7 @@ pub async fn resolve(request: &Request, plan: &Plan, cancel: &CancellationToken)
         }
     }
     let Finder { users, mut notes, mut problems, .. } = finder;
-    let network::Network { registries, http, bundle } = network::read(request, &mut problems);
+    let network::Network { registries, http, bundle, children } = network::read(request, &mut problems);
     match network::recorded(plan, &http.proxy, users.as_ref().map(DockerConfig::value)) {
         Some(Ok(note)) => notes.push(note),
         Some(Err(problem)) => problems.push(problem),
@@ -124,7 +125,7 @@ pub async fn resolve(request: &Request, plan: &Plan, cancel: &CancellationToken)
         return Err(Failure::many(FailureKind::Credentials, problems));
     }
     let proxy = http.proxy.clone();
-    Ok(Access { targets, hosts, users, registries, proxy, bundle, clients: Clients::new(http), notes })
+    Ok(Access { targets, hosts, users, registries, proxy, bundle, children, clients: Clients::new(http), notes })
 }
 
 impl Access {
@@ -205,11 +206,12 @@ impl Access {
     }
 
     /// Writes the private docker configuration: the user's logins where the run is trusted, ours on top, and proxies, which
-    /// buildx hands to RUN steps as build args that are neither in the image nor in the cache key.
+    /// buildx hands to RUN steps as build args that are neither in the image nor in the cache key. Returns what buildx needs in
+    /// its environment.
     ///
     /// # Errors
     /// When the directory cannot be written.
-    pub fn write(&self, run: &RunDir) -> Result<(), Failure> {
+    pub fn write(&self, run: &RunDir) -> Result<Vec<(String, String)>, Failure> {
         let logins: Vec<_> = self.hosts.values().cloned().collect();
         let mut config = credentials::private_config(self.users.as_ref().map(DockerConfig::value), &logins);
         let pairs =
@@ -219,13 +221,19 @@ impl Access {
         if !proxies.is_empty() {
             config["proxies"] = json!({ "default": proxies });
         }
-        credentials::write_private(&run.docker(), &config).map_err(|e| {
+        let write = || -> std::io::Result<_> {
+            credentials::write_private(&run.docker(), &config)?;
+            self.children.as_deref().map(|pem| run.secret("authorities.pem", pem)).transpose()
+        };
+        let authorities = write().map_err(|e| {
             let what = format!("the run's private docker configuration cannot be written: {e}");
             Failure::new(
                 FailureKind::Credentials,
                 Problem::new(what).hint("check the space left and the permissions of the runner's temporary directory"),
             )
-        })
+        })?;
+        // As Go's programs take it (crypto/x509, root_unix.go).
+        Ok(authorities.map(|path| ("SSL_CERT_FILE".to_owned(), path.display().to_string())).into_iter().collect())
     }
 }
 

@@ -43,10 +43,11 @@ pub async fn run(
     // Logins, into a private directory that is gone when this function returns.
     let private = private_directory(request)?;
     let access = access::resolve(request, &plan, cancel).await?;
-    access.write(&private)?;
+    let trust = access.write(&private)?;
     outcome.notes.extend(access.notes.iter().cloned());
     // What builds: a daemon or an engine, and a builder on it. Logins are tried meanwhile.
     let buildx = Buildx::locate(&request.vars, &private, &request.source.root).map_err(unusable)?;
+    let buildx = buildx.with_env(trust);
     let (workplace, checked) =
         tokio::join!(prepare(request, &plan, &access, &buildx, &private, events, cancel), access.check(&plan, cancel));
     let (backend, plan, workplace) = workplace?;

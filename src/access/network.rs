@@ -43,6 +43,8 @@ pub(super) struct Network {
     pub(super) http: HttpSettings,
     /// What a RUN step should trust, where a corporate CA is configured.
     pub(super) bundle: Option<Vec<u8>>,
+    /// What our children should trust, where any CA is configured: buildx itself fetches the tokens of registries.
+    pub(super) children: Option<Vec<u8>>,
 }
 
 /// Reads it. Files that cannot be used are told together.
@@ -72,14 +74,17 @@ pub(super) fn read(request: &Request, problems: &mut Vec<Problem>) -> Network {
         registries.insert(host.clone(), (settings.clone(), ca));
     }
     let ours = certificates(&config.network.ca, "network.ca");
-    let system = request.vars.get("SSL_CERT_FILE").into_iter().chain(SYSTEM);
-    let bundle = ours.as_ref().map(|ours| bundle(ours, system.map(Path::new)));
+    let all: Vec<u8> = registries.values().filter_map(|(_, ca)| ca.as_ref()).chain(&ours).flatten().copied().collect();
+    let system =
+        if all.is_empty() { None } else { system(request.vars.get("SSL_CERT_FILE").into_iter().chain(SYSTEM)) };
+    let children = (!all.is_empty()).then(|| [all.as_slice(), system.as_deref().unwrap_or_default()].concat());
+    let bundle = ours.as_ref().map(|ours| bundle(ours, system.as_deref()));
     let http = HttpSettings {
         extra_ca_pem: ours.into_iter().collect(),
         proxy: proxies(config, &request.vars),
         ..HttpSettings::default()
     };
-    Network { registries, http, bundle }
+    Network { registries, http, bundle, children }
 }
 
 /// Proxies of the configuration, else those of the environment, in either case of letters.
@@ -132,10 +137,14 @@ pub(super) fn recorded(plan: &Plan, proxy: &ProxySettings, users: Option<&Value>
 
 /// Our authorities and, if the whole fits into a secret, those this machine trusts: what a RUN step mounts takes the place
 /// of what its image trusts.
-fn bundle<'a>(ours: &[u8], system: impl Iterator<Item = &'a Path>) -> Vec<u8> {
-    let system = system.filter_map(|path| read_bounded(path).ok()).find_map(|bytes| only_certificates(&bytes));
+fn bundle(ours: &[u8], system: Option<&[u8]>) -> Vec<u8> {
     let system = system.filter(|system| system.len() + ours.len() <= SECRET_LIMIT);
-    [ours, system.as_deref().unwrap_or_default()].concat()
+    [ours, system.unwrap_or_default()].concat()
+}
+
+/// The authorities of the first of these files that holds any.
+fn system<'a>(mut files: impl Iterator<Item = &'a str>) -> Option<Vec<u8>> {
+    files.find_map(|path| only_certificates(&read_bounded(Path::new(path)).ok()?))
 }
 
 /// The certificates of a PEM file written anew; `None` if there are none, or one of them is damaged.
@@ -185,12 +194,14 @@ mod tests {
         let at = |name: &str, text: &str| {
             let path = dir.path().join(name);
             std::fs::write(&path, text).unwrap();
-            path
+            path.to_str().unwrap().to_owned()
         };
-        let (none, system, large) = (at("none", ""), at("system", PEM), at("large", &PEM.repeat(9000)));
-        assert_eq!(bundle(b"ours\n", [none.as_path(), &system].into_iter()), format!("ours\n{PEM}").into_bytes());
-        assert_eq!(bundle(b"ours\n", [large.as_path()].into_iter()), b"ours\n");
-        assert_eq!(bundle(b"ours\n", std::iter::empty()), b"ours\n");
+        let (none, there) = (at("none", "nothing"), at("system", PEM));
+        assert_eq!(system(["/no/such/file", &none, &there].into_iter()).as_deref(), Some(PEM.as_bytes()));
+        assert_eq!(system([none.as_str()].into_iter()), None);
+        assert_eq!(bundle(b"ours\n", Some(PEM.as_bytes())), format!("ours\n{PEM}").into_bytes());
+        assert_eq!(bundle(b"ours\n", Some(PEM.repeat(9000).as_bytes())), b"ours\n");
+        assert_eq!(bundle(b"ours\n", None), b"ours\n");
     }
 
     #[test]

@@ -61,6 +61,24 @@ fn a_registry_behind_a_private_ca() {
 }
 
 #[test]
+fn tokens_of_a_registry_behind_a_private_ca() {
+    let registry = PrivateRegistry::start(&[]);
+    let server = FaultProxy::start(&ip(&registry.host), []);
+    let server = server.with_tokens("ada", "t0ken-pass", std::time::Duration::from_secs(300));
+    let front = TlsFront::start(server.host());
+    server.tokens_at(&format!("https://{}", front.host));
+    let host = &front.host;
+    let sandbox = to(host, &format!("registries: {{'{host}': {{ca: ca.pem, credentials: ADA}}}}")).docker();
+    let sandbox = sandbox.file("ca.pem", std::str::from_utf8(&front.ca_pem).unwrap());
+    let sandbox = sandbox.var("ADA_USER", "ada").secret("ADA_TOKEN", "t0ken-pass");
+    let run = sandbox.run(&["run"]).succeeds();
+    published(&sandbox, &registry.host, &run);
+    let ours = |agent: Option<&str>| agent.is_some_and(|agent| agent.starts_with("stagefreight/"));
+    let builders = server.seen().iter().filter(|s| s.path == "/token" && !ours(s.user_agent.as_deref())).count();
+    assert!(builders > 0, "{:?}", server.seen());
+}
+
+#[test]
 fn any_certificate_where_the_configuration_says_so() {
     let registry = PrivateRegistry::start(&[]);
     let front = TlsFront::start(&ip(&registry.host));
@@ -156,7 +174,7 @@ CMD [\"sh\", \"-c\", \"cat /proxies /authorities; ls -A /etc/ssl/certs 2>/dev/nu
     run.is_silent_about(&["other settings"]);
     assert!(other.count("CONNECT", FAR, "Go-http-client") > 0, "{:?}", other.seen());
     let layers = sandbox.result()["builds"][0]["layers"].clone();
-    let steps = layers.as_array().unwrap().iter().filter(|l| l["name"].as_str().unwrap().contains("RUN"));
+    let steps = layers.as_array().unwrap().iter().filter(|l| l["instruction"] == "RUN");
     assert!(steps.clone().count() == 2 && steps.clone().all(|l| l["cached"] == true), "{layers}");
     sandbox.assert_tidy(&run);
 }
