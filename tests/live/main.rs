@@ -14,6 +14,7 @@ mod credentials;
 mod failures;
 mod faults;
 mod hostile;
+mod network;
 mod plans;
 mod publish;
 mod runners;
