@@ -24,7 +24,7 @@ testbed *ARGS:
 lint:
     cargo fmt --check
     cargo clippy --locked --all-targets -- -D warnings
-    shellcheck ci/testbed ci/demo ci/test ci/bench ci/binary ci/prepare .ci/run
+    shellcheck ci/testbed ci/demo ci/test ci/bench ci/binary ci/fuzz ci/prepare .ci/run
 
 # Format the code.
 fmt:
@@ -38,6 +38,10 @@ bench *ARGS:
 docs:
     UPDATE_DOCS=1 cargo test --locked --test repository documents
     cargo run --quiet --locked -- schema --format markdown > docs/config.md
+
+# Throw hostile bytes at the parsers, a minute each (needs the nightly toolchain).
+fuzz SECONDS="60":
+    ci/fuzz {{SECONDS}}
 
 # Licences and crates of the dependencies (needs cargo-deny; not part of `ci`).
 deny:

@@ -129,13 +129,16 @@ async fn prepare(
     cancel: &CancellationToken,
 ) -> Result<(Backend, Plan, Workplace), Failure> {
     let work = async {
-        let wants_engine = plan
-            .steps
-            .iter()
-            .any(|s| !s.also_load.is_empty() || matches!(s.output, Output::Load { .. } | Output::LoadOrLayout { .. }));
+        let needs_engine = |s: &&plan::Step| !s.also_load.is_empty() || matches!(s.output, Output::Load { .. });
+        let loads = plan.steps.iter().find(needs_engine);
+        let wants_engine =
+            loads.is_some() || plan.steps.iter().any(|s| matches!(s.output, Output::LoadOrLayout { .. }));
         let (backend, version) =
             tokio::join!(backend::resolve(&plan.builder, &request.vars, wants_engine), tool::version(buildx, cancel));
         let (backend, version) = (backend?, version.map_err(unusable)?);
+        if let (Some(step), None) = (loads, &backend.engine) {
+            return Err(no_engine(step));
+        }
         let mut plan = plan.clone();
         for step in &mut plan.steps {
             let engine = backend.engine.is_some() && step.platforms.len() <= 1;
@@ -170,6 +173,13 @@ fn private_directory(request: &Request) -> Result<RunDir, Failure> {
         let what = format!("no private directory can be made in {}: {e}", temp.display());
         unusable(Problem::new(what).hint("make it writable, or set RUNNER_TEMP (or TMPDIR) to a directory that is"))
     })
+}
+
+fn no_engine(step: &plan::Step) -> Failure {
+    let what = format!("build {} is to be loaded into a docker engine, and there is none", step.id);
+    let hint =
+        "set DOCKER_HOST to an engine, or leave out --local and --load: without targets an OCI layout is written";
+    unusable(Problem::new(what).hint(hint))
 }
 
 fn unusable(problem: Problem) -> Failure {

@@ -57,16 +57,14 @@ pub enum Kind {
 /// When there is none, with what was tried.
 pub async fn resolve(wanted: &BuilderPlan, vars: &Vars, wants_engine: bool) -> Result<Backend, Failure> {
     if let Some(name) = &wanted.existing {
-        let engine = engine::connect(&engine::address(vars)).await.unwrap_or_default();
+        let engine = engine_to_load_into(vars, wants_engine).await?;
         return Ok(Backend { kind: Kind::Existing(name.clone()), engine, notes: Vec::new() });
     }
     let mut notes = Vec::new();
     if wanted.backend != Some(BackendChoice::Docker) {
         match daemon(vars, wanted.backend.is_some()).await {
             Ok(Some(kind)) => {
-                // Loading is all an engine is for here, so its trouble matters only when the run wants to load.
-                let engine =
-                    if wants_engine { engine::connect(&engine::address(vars)).await.map_err(backend)? } else { None };
+                let engine = engine_to_load_into(vars, wants_engine).await?;
                 return Ok(Backend { kind, engine, notes });
             }
             Ok(None) => {}
@@ -84,6 +82,11 @@ pub async fn resolve(wanted: &BuilderPlan, vars: &Vars, wants_engine: bool) -> R
         Ok(None) => Err(Failure::many(FailureKind::Backend, [notes, vec![nothing_there()]].concat())),
         Err(problem) => Err(Failure::many(FailureKind::Backend, [notes, vec![problem]].concat())),
     }
+}
+
+/// Where something else builds, loading is all an engine is for: its trouble matters only to a run that wants to load.
+async fn engine_to_load_into(vars: &Vars, wanted: bool) -> Result<Option<Engine>, Failure> {
+    if wanted { engine::connect(&engine::address(vars)).await.map_err(backend) } else { Ok(None) }
 }
 
 fn backend(problem: Problem) -> Failure {

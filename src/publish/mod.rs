@@ -166,7 +166,7 @@ pub async fn tag(staged: &[Staged], events: &Events, cancel: &CancellationToken)
         }
     }
     if cancel.is_cancelled() && skipped > 0 {
-        problems.push(Problem::new(format!("stopped by a signal before {skipped} tags were put")));
+        problems.push(Problem::new(format!("stopped by a signal before {skipped} of the tags were put")));
     }
     if !problems.is_empty() {
         let stands: Vec<_> = publication.tags.iter().map(|(_, t)| format!("{}:{}", t.repository, t.tag)).collect();
@@ -222,3 +222,6 @@ async fn or_cancelled<T>(work: impl Future<Output = T>, cancel: &CancellationTok
 fn internal(what: &str) -> Failure {
     Failure::new(FailureKind::Internal, Problem::new(format!("{what}; please file a bug")))
 }
+
+#[cfg(test)]
+mod tests;
