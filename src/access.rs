@@ -63,12 +63,7 @@ pub fn secrets(request: &Request) -> (Vec<Login>, Vec<Secret>) {
     let from_inputs =
         request.inputs.secret_envs.iter().filter_map(|spec| spec.split_once('=')).map(|(_, name)| name.to_owned());
     let usual = runner::SECRET_VARIABLES.iter().map(|name| (*name).to_owned());
-    secrets.extend(
-        named
-            .chain(from_inputs)
-            .chain(usual)
-            .filter_map(|name| request.vars.get(&name).map(|value| Secret::new(value))),
-    );
+    secrets.extend(named.chain(from_inputs).chain(usual).filter_map(|name| request.vars.get(&name).map(Secret::new)));
     secrets.extend(network::proxy_secrets(Some(config), &request.vars));
     (logins, secrets)
 }
