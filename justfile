@@ -24,7 +24,7 @@ testbed *ARGS:
 lint:
     cargo fmt --check
     cargo clippy --locked --all-targets -- -D warnings
-    shellcheck ci/testbed ci/demo ci/test ci/bench ci/binary .ci/run
+    shellcheck ci/testbed ci/demo ci/test ci/bench ci/binary ci/prepare .ci/run
 
 # Format the code.
 fmt:

@@ -3,6 +3,7 @@
 //! A target's own `credentials` win over those of its registry, these over docker's own configuration, and that over the job's
 //! token for the forge's registry. Untrusted runs get none of them. Nothing here writes outside the run's private directory.
 
+mod finder;
 mod network;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,15 +13,13 @@ use std::time::Duration;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::buildx::tool::docker_config;
 use crate::config::model::RegistrySettings;
-use crate::credentials::{self, DockerConfig, Login, Lookup};
-use crate::environment::{Environment, Vars};
+use crate::credentials::{self, DockerConfig, Login};
+use crate::environment::Environment;
 use crate::http::{Clients, ProxySettings};
 use crate::image::Repository;
 use crate::plan::{Output, Plan, TargetPlan};
 use crate::problem::{Failure, FailureKind, Problem};
-use crate::process::{self, Spec};
 use crate::registry::{HostSettings, Registry, RegistryError};
 use crate::request::Request;
 use crate::rundir::RunDir;
@@ -29,8 +28,8 @@ use crate::secret::Secret;
 
 pub use network::CA_SECRET;
 
-/// How long a credential helper may take.
-const HELPER: Duration = Duration::from_secs(30);
+use finder::Finder;
+
 /// How long trying logins may hold up a run.
 const CHECK: Duration = Duration::from_secs(10);
 
@@ -264,112 +263,4 @@ fn forge_login(context: &CiContext) -> Option<Login> {
     let registry = context.registry.as_ref()?;
     let (host, user, secret) = (registry.host.clone(), registry.user.clone(), registry.secret.clone());
     Some(Login { host, user, secret, source: registry.variable.clone() })
-}
-
-struct Finder<'a> {
-    request: &'a Request,
-    cancel: &'a CancellationToken,
-    users: Option<DockerConfig>,
-    notes: Vec<Problem>,
-    problems: Vec<Problem>,
-}
-
-impl Finder<'_> {
-    fn trusted(&self) -> bool {
-        self.request.context.trust == runner::Trust::Trusted
-    }
-
-    /// `DOCKER_AUTH_CONFIG` as docker reads it: logins that go before those of the file. GitLab's users keep them there.
-    fn read_variable(&mut self) {
-        let Some(text) = self.request.vars.get("DOCKER_AUTH_CONFIG") else { return };
-        match DockerConfig::parse(text, "DOCKER_AUTH_CONFIG") {
-            Ok(config) if self.trusted() => {
-                self.users = Some(match self.users.take() {
-                    Some(file) => file.overlaid(&config),
-                    None => config,
-                });
-            }
-            Ok(_) => {
-                let what = "the logins in DOCKER_AUTH_CONFIG are withheld from this run";
-                self.notes.push(Problem::new(what).hint("runs of code from forks get no credentials"));
-            }
-            Err(problem) => self.problems.push(problem),
-        }
-    }
-
-    /// Docker's own configuration. Code somebody else proposes gets nothing of it: it decides itself where to push.
-    fn read_users(&mut self) {
-        let Some(dir) = docker_config(&self.request.vars) else { return };
-        match DockerConfig::read(&dir) {
-            Ok(Some(config)) if self.trusted() => self.users = Some(config),
-            Ok(Some(config)) if config.hosts().next().is_some() => {
-                let what = format!("the logins in {} are withheld from this run", dir.join("config.json").display());
-                self.notes.push(Problem::new(what).hint("runs of code from forks get no credentials"));
-            }
-            Ok(_) => {}
-            Err(problem) => self.problems.push(problem),
-        }
-    }
-
-    async fn login(&mut self, host: &str, prefix: Option<&str>) -> Option<Login> {
-        if !self.trusted() {
-            return None;
-        }
-        let request = self.request;
-        let prefix = prefix.or_else(|| request.config.registries.get(host)?.credentials.as_deref());
-        if let Some(prefix) = prefix {
-            return match credentials::from_prefix(&request.vars, prefix, host) {
-                Ok(found) => {
-                    self.notes.extend(found.note.filter(|note| !self.notes.contains(note)));
-                    Some(found.login)
-                }
-                Err(problem) => {
-                    if !self.problems.contains(&problem) {
-                        self.problems.push(problem);
-                    }
-                    None
-                }
-            };
-        }
-        let users = self.users.as_ref().map(|config| config.lookup(host));
-        let found = match users {
-            Some(Ok(Lookup::Login(login))) => Some(login),
-            Some(Ok(Lookup::Helper { program, key })) => self.ask_helper(host, &program, &key).await,
-            Some(Ok(Lookup::None)) | None => None,
-            Some(Err(problem)) => {
-                self.problems.push(problem);
-                return None;
-            }
-        };
-        found.or_else(|| forge_login(&request.context).filter(|login| login.host == host))
-    }
-
-    /// A helper that cannot be run is told, and is no error: the registry may not need a login.
-    async fn ask_helper(&mut self, host: &str, program: &str, key: &str) -> Option<Login> {
-        let vars: &Vars = &self.request.vars;
-        let Some(path) = process::find(program, vars, &[]) else {
-            self.notes.push(Problem::new(format!(
-                "docker's configuration names {program} for {host}, and it is not on PATH"
-            )));
-            return None;
-        };
-        let env = vars.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
-        let spec = Spec::new(path, vec!["get".to_owned()], env, &self.request.source.root);
-        let (success, stdout) = match process::capture(&spec, key.as_bytes(), HELPER, self.cancel).await {
-            Ok(captured) => (true, captured.stdout),
-            // Helpers say "no such login" on standard output, with a bad exit.
-            Err(process::ProcessError::Failed { stdout, .. }) => (false, stdout),
-            Err(error) => {
-                self.notes.push(Problem::new(format!("the login for {host} could not be read: {error}")));
-                return None;
-            }
-        };
-        match credentials::helper_answer(host, program, success, &stdout) {
-            Ok(login) => login,
-            Err(problem) => {
-                self.notes.push(problem);
-                None
-            }
-        }
-    }
 }

@@ -76,12 +76,12 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Call, clap::Err
 /// The whole command line, also for completions and the README's test.
 pub fn command() -> Command {
     Command::new("stagefreight")
-        .about("Build, prove and publish container images from any CI job")
+        .about("Build and publish container images from any CI job")
         .long_about(
-            "Build, prove and publish container images from any CI job.\n\n\
+            "Build and publish container images from any CI job.\n\n\
              `stagefreight run` finds out where it runs (GitHub, Gitea, Forgejo, GitLab, or a laptop), reads .stagefreight.yml if \
-             there is one, builds with BuildKit, publishes to every registry or to none, and writes a summary, job outputs and \
-             annotations where the runner shows them.\n\n\
+             there is one, builds with BuildKit, publishes (no tag before every registry holds the image), and writes a summary, job \
+             outputs and annotations where the runner shows them.\n\n\
              New here? `stagefreight plan` shows what would happen, and touches nothing.",
         )
         .after_help(

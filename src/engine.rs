@@ -16,8 +16,9 @@ const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 const CERTIFICATES: [&str; 3] = ["key.pem", "cert.pem", "ca.pem"];
 /// How long an engine may take to say what it is.
 const PROBE: Duration = Duration::from_secs(5);
-/// How long a single request may take: exporting a large image is one.
-const REQUEST_SECONDS: u64 = 600;
+/// How long a single request may take to be answered, and how long an answer may pause: an engine writes a large image down
+/// before it sends the first byte of it.
+const REQUEST: Duration = Duration::from_secs(600);
 
 /// Where an engine listens, and with which certificates.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,15 +109,16 @@ fn first_line(text: &str) -> String {
 }
 
 async fn probe(address: &Address) -> Result<Engine, bollard::errors::Error> {
+    let limit = REQUEST.as_secs();
     let client = match (&address.certs, address.host.strip_prefix("unix://")) {
-        (_, Some(path)) => Docker::connect_with_unix(path, REQUEST_SECONDS, API_DEFAULT_VERSION)?,
+        (_, Some(path)) => Docker::connect_with_unix(path, limit, API_DEFAULT_VERSION)?,
         (Some(certs), None) => {
             // The client takes whichever TLS there is in the process; the second to say so changes nothing.
             let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
             let [key, cert, ca] = CERTIFICATES.map(|file| certs.join(file));
-            Docker::connect_with_ssl(&address.host, &key, &cert, &ca, REQUEST_SECONDS, API_DEFAULT_VERSION)?
+            Docker::connect_with_ssl(&address.host, &key, &cert, &ca, limit, API_DEFAULT_VERSION)?
         }
-        (None, None) => Docker::connect_with_http(&address.host, REQUEST_SECONDS, API_DEFAULT_VERSION)?,
+        (None, None) => Docker::connect_with_http(&address.host, limit, API_DEFAULT_VERSION)?,
     };
     let client = client.negotiate_version().await?;
     let info = client.info().await?;
@@ -156,11 +158,18 @@ impl Engine {
         }
     }
 
-    /// Removes a container by force, and its anonymous volumes. Absent is fine.
-    pub async fn remove_container(&self, name: &str) {
+    /// Removes a container that does not run steadily, and its anonymous volumes. One that does is another run's, which
+    /// made it at the same moment. Absent is fine.
+    pub async fn remove_broken_container(&self, name: &str) {
         let options = bollard::query_parameters::RemoveContainerOptions { force: true, v: true, ..Default::default() };
+        let work = async {
+            let found = self.client.inspect_container(name, None).await?;
+            let restarts = found.restart_count.unwrap_or_default() > 0;
+            let running = found.state.and_then(|state| state.running).unwrap_or_default();
+            if running && !restarts { Ok(()) } else { self.client.remove_container(name, Some(options)).await }
+        };
         // Best effort: it is only called to tidy up after a failure that is reported in its own right.
-        let _ = tokio::time::timeout(PROBE, self.client.remove_container(name, Some(options))).await;
+        let _ = tokio::time::timeout(PROBE, work).await;
     }
 
     /// Streams an image out of the engine (`docker save`) into a file.
@@ -174,7 +183,10 @@ impl Engine {
         };
         let mut file = tokio::fs::File::create(to).await.map_err(|e| failed(&e.to_string()))?;
         let mut stream = std::pin::pin!(self.client.export_image(name));
-        while let Some(chunk) = stream.try_next().await.map_err(|e| failed(&e.to_string()))? {
+        loop {
+            let next = tokio::time::timeout(REQUEST, stream.try_next()).await;
+            let next = next.map_err(|_| failed(&format!("it sent nothing for {} s", REQUEST.as_secs())))?;
+            let Some(chunk) = next.map_err(|e| failed(&e.to_string()))? else { break };
             file.write_all(&chunk).await.map_err(|e| failed(&e.to_string()))?;
         }
         file.flush().await.map_err(|e| failed(&e.to_string()))

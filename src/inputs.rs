@@ -4,9 +4,12 @@
 //! list syntax are those of docker/build-push-action where it has the same notion. This room only reads what was
 //! written; what it means is decided in `plan`.
 
+mod reader;
+
 use crate::environment::Vars;
-use crate::problem::{Failure, FailureKind, Problem};
+use crate::problem::{Failure, FailureKind};
 use crate::secret::Secret;
+use reader::Reader;
 
 /// How the text of an input is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +85,7 @@ pub const INPUTS: &[InputSpec] = &[
         InputKind::Text,
         "MODE",
         HOW,
-        "`crucible` proves the image by building it twice before it is published.",
+        "`plain`, or `crucible`: prove the image by a second build before it is published. This version cannot, and refuses it.",
     ),
     input("context", InputKind::Text, "DIR|URL", WHAT, "Build context. Default: the checkout."),
     flag(
@@ -326,157 +329,5 @@ pub fn twin_variable(name: &str) -> String {
     format!("STAGEFREIGHT_{}", name.to_ascii_uppercase().replace('-', "_"))
 }
 
-/// An input as written: who said it, and the pieces it was said in.
-struct Written {
-    by: String,
-    pieces: Vec<String>,
-}
-
-struct Reader<'a> {
-    cli: &'a dyn Fn(&str) -> Option<Vec<String>>,
-    vars: &'a Vars,
-    problems: Vec<Problem>,
-}
-
-impl Reader<'_> {
-    fn written(&self, name: &str) -> Option<Written> {
-        if let Some(pieces) = (self.cli)(name) {
-            return Some(Written { by: format!("--{name}"), pieces });
-        }
-        // Some runners map dashes (act, Forgejo's templates, composite actions), GitHub's keeps them.
-        let dashed = input_variable(name);
-        let mapped = dashed.replace('-', "_");
-        [dashed, mapped, twin_variable(name)].into_iter().find_map(|variable| {
-            let value = self.vars.get(&variable)?.to_owned();
-            (!value.trim().is_empty()).then(|| Written { by: variable, pieces: vec![value] })
-        })
-    }
-
-    fn text(&self, name: &str) -> Option<String> {
-        let written = self.written(name)?;
-        written.pieces.last().map(|v| v.trim().to_owned()).filter(|v| !v.is_empty())
-    }
-
-    fn bool(&mut self, name: &str) -> Option<bool> {
-        let written = self.written(name)?;
-        let text = written.pieces.last().map(|v| v.trim().to_ascii_lowercase())?;
-        match text.as_str() {
-            "" => None,
-            "true" | "1" | "yes" | "on" => Some(true),
-            "false" | "0" | "no" | "off" => Some(false),
-            _ => {
-                let what = format!("{} is neither true nor false", written.by);
-                self.problems.push(Problem::new(what).hint(format!("set {} to true or false", written.by)));
-                None
-            }
-        }
-    }
-
-    fn list(&mut self, name: &str) -> Vec<String> {
-        let Some(written) = self.written(name) else { return Vec::new() };
-        let split_commas = INPUTS.iter().any(|spec| spec.name == name && spec.kind == InputKind::List);
-        let mut values = Vec::new();
-        for piece in &written.pieces {
-            match split(piece, split_commas) {
-                Ok(more) => values.extend(more),
-                Err(problem) => self.problems.push(Problem::new(format!("{}: {problem}", written.by)).hint(
-                    "write one value a line; put a value that holds quotes or line ends in double quotes and double the quotes inside",
-                )),
-            }
-        }
-        values
-    }
-}
-
-/// Reads a list as docker's actions do: CSV records, one a line; commas separate values only where `commas` says so.
-fn split(text: &str, commas: bool) -> Result<Vec<String>, String> {
-    if text.matches('"').count() % 2 == 1 && text.lines().any(|l| l.trim_start().starts_with('"')) {
-        return Err("a double quote is opened and never closed".to_owned());
-    }
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .delimiter(if commas { b',' } else { 0 })
-        .from_reader(text.as_bytes());
-    let mut values = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(|e| e.to_string())?;
-        values.extend(record.iter().map(str::trim).filter(|v| !v.is_empty()).map(str::to_owned));
-    }
-    Ok(values)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn vars(pairs: &[(&str, &str)]) -> Vars {
-        pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
-    }
-
-    fn resolve(cli: &[(&str, &str)], env: &[(&str, &str)]) -> Result<Inputs, Failure> {
-        let lookup = |name: &str| {
-            let found: Vec<_> = cli.iter().filter(|(k, _)| *k == name).map(|(_, v)| (*v).to_owned()).collect();
-            (!found.is_empty()).then_some(found)
-        };
-        Inputs::resolve(&lookup, &vars(env))
-    }
-
-    #[test]
-    fn command_line_wins_over_input_wins_over_twin() {
-        let env = [("INPUT_BUILD-ID", "input"), ("STAGEFREIGHT_BUILD_ID", "twin")];
-        assert_eq!(resolve(&[("build-id", "cli")], &env).unwrap().build_id.as_deref(), Some("cli"));
-        assert_eq!(resolve(&[], &env).unwrap().build_id.as_deref(), Some("input"));
-        assert_eq!(resolve(&[], &env[1..]).unwrap().build_id.as_deref(), Some("twin"));
-        assert_eq!(resolve(&[], &[("INPUT_BUILD_ID", "mapped")]).unwrap().build_id.as_deref(), Some("mapped"));
-        assert_eq!(
-            resolve(&[], &[("INPUT_BUILD-ID", "")]).unwrap().build_id,
-            None,
-            "runners set unset inputs to nothing"
-        );
-    }
-
-    #[test]
-    fn every_input_of_the_table_is_read() {
-        for spec in INPUTS {
-            let value = if spec.kind == InputKind::Bool { "true" } else { "x=y" };
-            let got = resolve(&[], &[(&input_variable(spec.name), value)]).unwrap();
-            assert_ne!(got, Inputs::default(), "{} changes nothing", spec.name);
-            assert_eq!(got, resolve(&[(spec.name, value)], &[]).unwrap(), "{}", spec.name);
-            assert_eq!(got, resolve(&[], &[(&twin_variable(spec.name), value)]).unwrap(), "{}", spec.name);
-        }
-    }
-
-    #[test]
-    fn lists_are_read_as_build_push_action_reads_them() {
-        let tags = resolve(&[], &[("INPUT_TAGS", "a/b:1, a/b:2\n\n  c/d:3  \r\n")]).unwrap().tags;
-        assert_eq!(tags, ["a/b:1", "a/b:2", "c/d:3"]);
-        let args =
-            resolve(&[], &[("INPUT_BUILD-ARGS", "A=1,2\n\"B=x\ny \"\"z\"\"\"\nC=say \"hi\"")]).unwrap().build_args;
-        assert_eq!(args, ["A=1,2", "B=x\ny \"z\"", "C=say \"hi\""]);
-        assert_eq!(resolve(&[("tags", "a:1"), ("tags", "b:1,c:1")], &[]).unwrap().tags, ["a:1", "b:1", "c:1"]);
-    }
-
-    #[test]
-    fn mistakes_are_told_together_under_the_name_the_user_wrote() {
-        let failure =
-            resolve(&[("push", "perhaps")], &[("INPUT_LOAD", "si"), ("STAGEFREIGHT_SECRETS", "\"A=1")]).unwrap_err();
-        let said: Vec<_> = failure.problems.iter().map(|p| p.what.as_str()).collect();
-        assert_eq!(
-            said,
-            [
-                "STAGEFREIGHT_SECRETS: a double quote is opened and never closed",
-                "--push is neither true nor false",
-                "INPUT_LOAD is neither true nor false",
-            ]
-        );
-        assert_eq!(failure.kind.exit_code(), 2);
-    }
-
-    #[test]
-    fn secret_values_stay_unseen() {
-        let inputs = resolve(&[], &[("INPUT_SECRETS", "token=hunter2")]).unwrap();
-        assert_eq!(inputs.secrets[0].reveal(), "token=hunter2");
-        assert!(!format!("{inputs:?}").contains("hunter2"));
-    }
-}
+mod tests;

@@ -13,7 +13,7 @@ use crate::buildx::progress::Format;
 use crate::buildx::tool::{self, Buildx};
 use crate::crucible;
 use crate::event::Events;
-use crate::outcome::{BuildState, Outcome};
+use crate::outcome::{BuildState, BuilderFacts, Outcome};
 use crate::plan::{self, Output, Plan};
 use crate::problem::{Failure, FailureKind, Problem};
 use crate::publish::{self, record};
@@ -40,28 +40,49 @@ pub async fn run(
         .await?;
     // What cannot be proven is refused now.
     crucible::admit(&plan.steps)?;
-    // Logins, into a private directory that is gone when this function returns.
+    if plan.steps.is_empty() {
+        return Ok(());
+    }
+    report::write::withdraw(&request.source.root, record::FILE);
+    // Secrets live in a private directory, which is gone when this function returns or is dropped.
     let private = private_directory(request)?;
+    let ended = build_and_publish(request, plan, &private, events, cancel, outcome).await;
+    if let Err(error) = private.close() {
+        let what = format!("the run's private directory could not be removed: {error}");
+        outcome.notes.push(Problem::new(what).hint("the next run of this user on this machine removes it"));
+    }
+    ended
+}
+
+async fn build_and_publish(
+    request: &Request,
+    plan: Plan,
+    private: &RunDir,
+    events: &Events,
+    cancel: &CancellationToken,
+    outcome: &mut Outcome,
+) -> Result<(), Failure> {
+    // Logins.
     let access = access::resolve(request, &plan, cancel).await?;
-    let trust = access.write(&private)?;
+    let trust = access.write(private)?;
     outcome.notes.extend(access.notes.iter().cloned());
     // What builds: a daemon or an engine, and a builder on it. Logins are tried meanwhile.
-    let buildx = Buildx::locate(&request.vars, &private, &request.source.root).map_err(unusable)?;
-    let buildx = buildx.with_env(trust);
+    let buildx = Buildx::locate(&request.vars, private, &request.source.root).map_err(unusable)?.with_env(trust);
     let (workplace, checked) =
-        tokio::join!(prepare(request, &plan, &access, &buildx, &private, events, cancel), access.check(&plan, cancel));
+        tokio::join!(prepare(request, &plan, &access, &buildx, private, events, cancel), access.check(&plan, cancel));
     let (backend, plan, workplace) = workplace?;
     outcome.notes.extend(backend.notes.iter().chain(&workplace.builder.notes).cloned());
     outcome.plan = Some(plan.clone());
     checked?;
     // Build: one solve a step; its content goes to every registry by digest, under no tag.
+    outcome.notes.extend(build::in_the_way(&request.source.root, &plan.steps));
     let shop = Workshop {
         buildx: &workplace.buildx,
         builder: &workplace.builder,
         format: workplace.format,
         access: &access,
         engine: backend.engine.as_ref(),
-        run: &private,
+        run: private,
         root: &request.source.root,
         events,
         cancel,
@@ -70,9 +91,9 @@ pub async fn run(
         build::run(&plan, shop),
         workplace.builder.describe(&workplace.buildx, &workplace.version, cancel)
     );
-    outcome.builder = Some(facts);
+    record_builder(request, facts, outcome);
     let candidates = note_builds(built, outcome);
-    required_builds(outcome)?;
+    required_builds(outcome, cancel)?;
     // Prove: only what passes the gate can be published.
     let verified: Vec<_> = candidates.into_iter().map(crucible::prove).collect();
     for image in &verified {
@@ -83,8 +104,11 @@ pub async fn run(
     // Publish: all content everywhere first, tags after that.
     let published = publish(verified, &plan, &access, events, cancel, outcome).await;
     // The record of what stands in the registries, whether that is all of it or not.
-    write_record(request, &plan, outcome)?;
-    published
+    let recorded = write_record(request, &plan, outcome);
+    match (published, recorded) {
+        (Err(failure), Err(more)) => Err(Failure { problems: [failure.problems, more.problems].concat(), ..failure }),
+        (published, recorded) => published.and(recorded),
+    }
 }
 
 /// The builder and how to talk to it.
@@ -162,7 +186,10 @@ fn note_builds(built: Vec<Built>, outcome: &mut Outcome) -> Vec<crucible::Candid
 }
 
 /// Nothing is published when a build that is required is not there; one that is not is told and left out.
-fn required_builds(outcome: &mut Outcome) -> Result<(), Failure> {
+fn required_builds(outcome: &mut Outcome, cancel: &CancellationToken) -> Result<(), Failure> {
+    if cancel.is_cancelled() && outcome.builds.iter().any(|build| build.state != BuildState::Done) {
+        return Err(Failure::new(FailureKind::Interrupted, Problem::new("the builds were stopped by a signal")));
+    }
     let mut problems = Vec::new();
     let mut kind = FailureKind::Build;
     for build in &outcome.builds {
@@ -205,8 +232,8 @@ async fn publish(
     if verified.iter().all(|image| !wanted.contains_key(image.candidate().build.as_str())) {
         return Ok(());
     }
-    let mut tags = Vec::new();
-    let result = events
+    let builds = &mut outcome.builds;
+    events
         .section("publish", "Publish", async {
             let mut staged = Vec::new();
             for image in verified {
@@ -215,32 +242,64 @@ async fn publish(
                 }
             }
             let publication = publish::tag(&staged, events, cancel).await;
-            tags = publication.tags;
+            let count = publication.tags.len();
+            // Noted before anything else is waited for: a signal may end this at any time.
+            for (build, tag) in publication.tags {
+                if let Some(build) = builds.iter_mut().find(|b| b.id == build) {
+                    build.published.push(tag);
+                }
+            }
             match publication.failure {
                 Some(failure) => Err(failure),
-                None => Ok(((), format!("{} tags", tags.len()))),
+                None => Ok(((), format!("{count} tags"))),
             }
         })
-        .await;
-    for (build, tag) in tags {
-        if let Some(build) = outcome.builds.iter_mut().find(|b| b.id == build) {
-            build.published.push(tag);
-        }
+        .await
+}
+
+/// The builder's facts, for people and for later jobs. A builder that builds needs no record.
+fn record_builder(request: &Request, facts: BuilderFacts, outcome: &mut Outcome) {
+    let text = format!("{:#}\n", serde_json::to_value(&facts).unwrap_or_default());
+    if let Err(failure) = report::write::put(&request.source.root, builder::RECORD, &text) {
+        outcome.notes.extend(failure.problems);
     }
-    result
+    outcome.builder = Some(facts);
 }
 
 fn write_record(request: &Request, plan: &Plan, outcome: &Outcome) -> Result<(), Failure> {
-    if let Some(facts) = &outcome.builder {
-        report::write::put(
-            &request.source.root,
-            builder::RECORD,
-            &format!("{:#}\n", serde_json::to_value(facts).unwrap_or_default()),
-        )?;
-    }
     if outcome.builds.iter().all(|b| b.published.is_empty()) {
         return Ok(());
     }
     let record = record::record(&outcome.context, &outcome.started.to_string(), plan, &outcome.builds)?;
     report::write::put(&request.source.root, record::FILE, &record::canonical(&record))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixtures;
+
+    fn stopped(required: bool) -> Outcome {
+        let mut outcome = fixtures::cancelled();
+        outcome.builds.truncate(1);
+        outcome.builds[0].required = required;
+        outcome.builds[0].state = BuildState::NotRun { why: "the run was stopped before its turn".into() };
+        outcome
+    }
+
+    #[test]
+    fn an_optional_build_may_fail_but_not_be_stopped_unseen() {
+        let (going, cancelled) = (CancellationToken::new(), CancellationToken::new());
+        cancelled.cancel();
+        let mut outcome = stopped(false);
+        outcome.notes.clear();
+        assert_eq!(required_builds(&mut outcome, &going), Ok(()));
+        assert_eq!(outcome.notes.len(), 1, "what was left out is told");
+        let failure = required_builds(&mut stopped(false), &cancelled).unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Interrupted);
+        assert!(required_builds(&mut stopped(true), &going).is_err());
+        let mut done = stopped(true);
+        done.builds[0].state = BuildState::Done;
+        assert_eq!(required_builds(&mut done, &cancelled), Ok(()), "what worked out, worked out");
+    }
 }

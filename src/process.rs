@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
@@ -17,13 +18,15 @@ use crate::environment::Vars;
 
 /// How long a child may take to end after a polite signal.
 const GRACE: Duration = Duration::from_millis(800);
+/// How long what a child printed may take to arrive once it has ended: something it left behind may hold the pipe open.
+const DRAIN: Duration = Duration::from_secs(2);
 /// How much output `capture` keeps of each stream.
 const CAPTURE_LIMIT: usize = 4 << 20;
 /// How much of standard error an error carries.
 const TAIL_LIMIT: usize = 4 << 10;
 
-/// A child to start. Build the argv with a pure function and test it as a table.
-#[derive(Debug, Clone, PartialEq)]
+/// A child to start. Build the argv with a pure function and test it as a table. `Debug` shows only names of variables.
+#[derive(Clone, PartialEq)]
 pub struct Spec {
     /// The program.
     pub program: PathBuf,
@@ -110,7 +113,7 @@ impl Spec {
         line
     }
 
-    fn start(&self, stdin: Stdio, stdout: Stdio) -> Result<Child, ProcessError> {
+    fn start(&self, stdin: Stdio, stdout: Stdio) -> Result<Group, ProcessError> {
         #[allow(clippy::disallowed_methods, reason = "the one place that starts children")]
         let mut command = Command::new(&self.program);
         command
@@ -123,11 +126,60 @@ impl Spec {
             .stderr(Stdio::piped())
             .process_group(0)
             .kill_on_drop(true);
-        command.spawn().map_err(|source| ProcessError::Start { program: self.program.display().to_string(), source })
+        let child = command
+            .spawn()
+            .map_err(|source| ProcessError::Start { program: self.program.display().to_string(), source })?;
+        let id = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
+        Ok(Group { child, id })
     }
 
     fn pipe(&self, source: std::io::Error) -> ProcessError {
         ProcessError::Pipe { command: self.display(), source }
+    }
+}
+
+impl std::fmt::Debug for Spec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let env: Vec<_> = self.env.keys().collect();
+        f.debug_struct("Spec").field("command", &self.display()).field("env", &env).field("cwd", &self.cwd).finish()
+    }
+}
+
+/// A child and everything it starts. Dropped before the child has ended, all of it is killed.
+struct Group {
+    child: Child,
+    id: Option<Pid>,
+}
+
+impl Group {
+    /// Waits for the child alone; what it left behind is its own affair.
+    async fn wait(&mut self) -> std::io::Result<ExitStatus> {
+        let status = self.child.wait().await;
+        // From now on the number may be somebody else's.
+        self.id = None;
+        status
+    }
+
+    /// Ends all of it: SIGTERM, a moment of grace, SIGKILL to whoever is left.
+    async fn end(mut self) {
+        self.signal(Signal::TERM);
+        let _ = tokio::time::timeout(GRACE, self.child.wait()).await;
+        self.signal(Signal::KILL);
+        let _ = tokio::time::timeout(GRACE, self.child.wait()).await;
+        self.id = None;
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(id) = self.id {
+            // All of it may have ended meanwhile; then there is nobody left to tell.
+            let _ = rustix::process::kill_process_group(id, signal);
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.signal(Signal::KILL);
     }
 }
 
@@ -150,7 +202,8 @@ pub async fn capture(
 }
 
 async fn run(spec: &Spec, input: &[u8], limit: Duration, cancel: &CancellationToken) -> Result<Captured, ProcessError> {
-    let mut child = spec.start(Stdio::piped(), Stdio::piped())?;
+    let mut group = spec.start(Stdio::piped(), Stdio::piped())?;
+    let child = &mut group.child;
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let work = async {
         let feed = async {
@@ -160,7 +213,7 @@ async fn run(spec: &Spec, input: &[u8], limit: Duration, cancel: &CancellationTo
             }
         };
         let ((), stdout, stderr) = tokio::join!(feed, read_all(stdout), read_all(stderr));
-        let status = child.wait().await.map_err(|e| spec.pipe(e))?;
+        let status = group.wait().await.map_err(|e| spec.pipe(e))?;
         Ok(Captured { status, stdout: stdout.map_err(|e| spec.pipe(e))?, stderr: stderr.map_err(|e| spec.pipe(e))? })
     };
     let ended = tokio::select! {
@@ -168,7 +221,7 @@ async fn run(spec: &Spec, input: &[u8], limit: Duration, cancel: &CancellationTo
         () = cancel.cancelled() => ProcessError::Cancelled { command: spec.display() },
         () = tokio::time::sleep(limit) => ProcessError::TimedOut { command: spec.display(), limit },
     };
-    end(&mut child).await;
+    group.end().await;
     Err(ended)
 }
 
@@ -181,44 +234,37 @@ pub async fn stream<F>(spec: &Spec, cancel: &CancellationToken, mut sink: F) -> 
 where
     F: AsyncFnMut(&[u8]),
 {
-    let mut child = spec.start(Stdio::null(), Stdio::null())?;
-    let stderr = child.stderr.take();
+    let mut group = spec.start(Stdio::null(), Stdio::null())?;
+    let mut stderr = group.child.stderr.take();
     let work = async {
-        if let Some(mut stderr) = stderr {
-            let mut buffer = vec![0; 64 << 10];
-            loop {
-                let n = stderr.read(&mut buffer).await.map_err(|e| spec.pipe(e))?;
-                if n == 0 {
-                    break;
+        let mut buffer = vec![0; 64 << 10];
+        let mut ended = None;
+        while let Some(pipe) = &mut stderr {
+            let n = tokio::select! {
+                biased;
+                n = pipe.read(&mut buffer) => n.map_err(|e| spec.pipe(e))?,
+                status = group.wait(), if ended.is_none() => {
+                    ended = Some(status.map_err(|e| spec.pipe(e))?);
+                    continue;
                 }
-                sink(&buffer[..n]).await;
+                () = tokio::time::sleep(DRAIN), if ended.is_some() => 0,
+            };
+            if n == 0 {
+                break;
             }
+            sink(&buffer[..n]).await;
         }
-        child.wait().await.map_err(|e| spec.pipe(e))
+        match ended {
+            Some(status) => Ok(status),
+            None => group.wait().await.map_err(|e| spec.pipe(e)),
+        }
     };
     tokio::select! {
         done = work => return done,
         () = cancel.cancelled() => {}
     }
-    end(&mut child).await;
+    group.end().await;
     Err(ProcessError::Cancelled { command: spec.display() })
-}
-
-/// Ends a child and everything it started: SIGTERM to its group, a moment of grace, SIGKILL.
-async fn end(child: &mut Child) {
-    signal(child, rustix::process::Signal::TERM);
-    if tokio::time::timeout(GRACE, child.wait()).await.is_err() {
-        signal(child, rustix::process::Signal::KILL);
-        let _ = tokio::time::timeout(GRACE, child.wait()).await;
-    }
-}
-
-fn signal(child: &Child, signal: rustix::process::Signal) {
-    let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(rustix::process::Pid::from_raw);
-    if let Some(pid) = pid {
-        // It may have ended meanwhile; then there is nobody left to tell.
-        let _ = rustix::process::kill_process_group(pid, signal);
-    }
 }
 
 async fn read_all(pipe: Option<impl AsyncRead + Unpin>) -> std::io::Result<Vec<u8>> {
@@ -258,66 +304,4 @@ fn is_executable(path: &Path) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn sh(script: &str) -> Spec {
-        Spec::new("/bin/sh", vec!["-c".into(), script.into()], BTreeMap::new(), Path::new("/"))
-    }
-
-    const LONG: Duration = Duration::from_secs(20);
-
-    #[tokio::test]
-    async fn output_input_and_exit_are_handed_over() {
-        let token = CancellationToken::new();
-        let got = capture(&sh("cat; echo err >&2"), b"in", LONG, &token).await.unwrap();
-        assert_eq!((got.stdout.as_slice(), got.stderr.as_slice()), (&b"in"[..], &b"err\n"[..]));
-        let error = capture(&sh("echo no >&2; exit 7"), b"", LONG, &token).await.unwrap_err().to_string();
-        assert_eq!(error, "sh -c 'echo no >&2; exit 7' ended with exit status: 7: no");
-        let missing = Spec::new("/no/such", vec![], BTreeMap::new(), Path::new("/"));
-        assert!(matches!(capture(&missing, b"", LONG, &token).await, Err(ProcessError::Start { .. })));
-    }
-
-    #[tokio::test]
-    async fn a_child_sees_only_the_environment_it_was_given() {
-        let mut spec = sh("env");
-        spec.env.insert("ONLY".into(), "this".into());
-        let got = capture(&spec, b"", LONG, &CancellationToken::new()).await.unwrap();
-        let text = String::from_utf8(got.stdout).unwrap();
-        assert!(text.contains("ONLY=this") && !text.contains("CARGO"), "{text}");
-    }
-
-    #[tokio::test]
-    async fn cancellation_ends_the_whole_group_even_if_it_ignores_terms() {
-        let dir = tempfile::tempdir().unwrap();
-        let pidfile = dir.path().join("pid");
-        let script = format!(
-            "trap '' TERM; (trap '' TERM; echo $BASHPID >/dev/null; sleep 60) & echo $! > {}; wait",
-            pidfile.display()
-        );
-        let token = CancellationToken::new();
-        let stop = token.clone();
-        let mut spec = sh(&script);
-        spec.env.insert("PATH".into(), "/usr/bin:/bin".into());
-        let watch = async {
-            while std::fs::read_to_string(&pidfile).map_or(true, |s| !s.ends_with('\n')) {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-            stop.cancel();
-        };
-        let started = std::time::Instant::now();
-        let (ended, ()) = tokio::join!(stream(&spec, &token, async |_| {}), watch);
-        assert!(matches!(ended, Err(ProcessError::Cancelled { .. })));
-        assert!(started.elapsed() < Duration::from_secs(5));
-        let pid = std::fs::read_to_string(&pidfile).unwrap();
-        let state = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
-        assert!(state.is_empty() || state.contains(") Z "), "grandchild still runs: {state}");
-    }
-
-    #[tokio::test]
-    async fn every_wait_has_a_bound() {
-        let ended =
-            capture(&sh("while :; do :; done"), b"", Duration::from_millis(200), &CancellationToken::new()).await;
-        assert!(matches!(ended, Err(ProcessError::TimedOut { .. })), "{ended:?}");
-    }
-}
+mod tests;

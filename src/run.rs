@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::access;
 use crate::cli::{Flags, Format};
 use crate::credentials::Login;
+use crate::crucible;
 use crate::environment::Environment;
 use crate::event::Events;
 use crate::inputs::Inputs;
@@ -42,7 +43,7 @@ pub fn run(env: &Environment, flags: &Flags) -> u8 {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            return complain(&Failure::new(FailureKind::Internal, Problem::new(format!("no runtime: {error}"))));
+            return stillborn(&format!("no runtime: {error}"));
         }
     };
     let code = runtime.block_on(job(env, context, request));
@@ -53,34 +54,44 @@ pub fn run(env: &Environment, flags: &Flags) -> u8 {
 
 /// Shows the plan and touches nothing. Returns the exit code.
 pub fn plan(env: &Environment, flags: &Flags, format: Format) -> u8 {
+    let context = runner::detect(env);
     let inputs = Inputs::resolve(&|name| flags.get(name), &env.vars);
-    match inputs.and_then(|inputs| Request::gather(env, runner::detect(env), inputs)) {
+    match inputs.and_then(|inputs| Request::gather(env, context.clone(), inputs)) {
         Ok(request) => show(&request, format),
-        Err(failure) => complain(&failure),
+        Err(failure) => complain(&failure, &redactor(access::known_secrets(env, &context))),
     }
 }
 
 fn show(request: &Request, format: Format) -> u8 {
-    let plan = match plan::resolve(request) {
+    let redactor = redactor(access::secrets(request));
+    let mut plan = match plan::resolve(request) {
         Ok(plan) => plan,
-        Err(failure) => return complain(&failure),
+        Err(failure) => return complain(&failure, &redactor),
     };
+    if let Err(refusal) = crucible::admit(&plan.steps) {
+        plan.notes.extend(refusal.problems.into_iter().map(|problem| format!("`run` refuses: {}", problem.what)));
+    }
     let text = match format {
         Format::Text => plan::render::text(&plan),
         Format::Json => serde_json::to_string_pretty(&plan).unwrap_or_default() + "\n",
     };
-    let (logins, secrets) = access::secrets(request);
-    let text = redactor(&logins, &secrets).text(&text).into_owned();
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
-        Ok(()) => 0,
-        Err(_) => 1,
+    match std::io::stdout().lock().write_all(redactor.text(&text).as_bytes()) {
+        // A reader that closed the pipe has what it wanted.
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => 1,
+        _ => 0,
     }
 }
 
 /// An error before there is anything to report on: to standard error, for people.
-fn complain(failure: &Failure) -> u8 {
-    let _ = std::io::stderr().lock().write_all(closing::failure(failure).as_bytes());
+fn complain(failure: &Failure, redactor: &Redactor) -> u8 {
+    let text = closing::failure(failure);
+    let _ = std::io::stderr().lock().write_all(redactor.text(&text).as_bytes());
     failure.kind.exit_code()
+}
+
+/// The machine does not even let us begin.
+fn stillborn(what: &str) -> u8 {
+    complain(&Failure::new(FailureKind::Internal, Problem::new(what)), &Redactor::default())
 }
 
 async fn job(env: &Environment, context: CiContext, request: Result<Request, Failure>) -> u8 {
@@ -91,7 +102,7 @@ async fn job(env: &Environment, context: CiContext, request: Result<Request, Fai
         Ok(request) => (access::secrets(request), request.inputs.verbose || request.context.debug),
         Err(_) => (access::known_secrets(env, &context), false),
     };
-    let redactor = redactor(&secrets.0, &secrets.1);
+    let redactor = redactor(secrets);
     let build_id = request.as_ref().ok().and_then(|r| r.inputs.build_id.clone());
     let color = terminal::wants_color(env.terminal, context.forge, &env.vars);
     let settings = terminal::Settings {
@@ -105,8 +116,7 @@ async fn job(env: &Environment, context: CiContext, request: Result<Request, Fai
     let screen = match terminal::spawn(receiver, std::io::stdout(), settings) {
         Ok(screen) => screen,
         Err(error) => {
-            let what = format!("no thread to draw the log with: {error}");
-            return complain(&Failure::new(FailureKind::Internal, Problem::new(what)));
+            return stillborn(&format!("no thread to draw the log with: {error}"));
         }
     };
     let mut outcome = Outcome::begin(context, env.now);
@@ -139,8 +149,8 @@ async fn job(env: &Environment, context: CiContext, request: Result<Request, Fai
     report::exit_code(&outcome)
 }
 
-fn redactor(logins: &[Login], secrets: &[Secret]) -> Redactor {
-    Redactor::with_logins(secrets, logins.iter().map(|login| (login.user.as_str(), &login.secret)))
+fn redactor((logins, secrets): (Vec<Login>, Vec<Secret>)) -> Redactor {
+    Redactor::with_logins(&secrets, logins.iter().map(|login| (login.user.as_str(), &login.secret)))
 }
 
 /// Waits for the pipeline; after a signal only so long.

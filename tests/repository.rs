@@ -2,8 +2,11 @@
 //!
 //! Builds nothing and talks to nobody. `just docs` mends the generated parts of documents.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use stagefreight::buildx::argv::Export;
 use stagefreight::inputs::INPUTS;
@@ -135,6 +138,16 @@ fn contributing_lists_the_recipes_of_the_justfile() {
 }
 
 #[test]
+fn the_map_shows_every_room() {
+    let map = read("ARCHITECTURE.md");
+    let rooms = section(&map, "## Rooms");
+    let modules = read("src/lib.rs");
+    for room in modules.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')) {
+        assert!(rooms.contains(&format!("`{room}`")) || rooms.contains(&format!("`{room}/`")), "`{room}` is on no map");
+    }
+}
+
+#[test]
 fn the_papers_are_in_order() {
     assert!(read("CHANGELOG.md").contains("\n## [Unreleased]\n"));
     assert!(read("LICENSE-MIT").contains("Permission is hereby granted"));
@@ -258,6 +271,9 @@ fn the_bench_compares_equal_exports() {
 
 /// Compares a part of a document between markers with what it should be; with `UPDATE_DOCS=1` writes it.
 fn generated(document: &str, name: &str, should: &str) {
+    // Tests run side by side, and two of them may write one document.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let text = read(document);
     let (open, close) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
     let start = text.find(&open).expect("the opening marker") + open.len();

@@ -138,7 +138,7 @@ pub async fn prepare(
     if let (Some(container), Some(engine)) = (container, &backend.engine)
         && let Err(error) = buildx.ask(argv::inspect(&facts.name), cancel).await
     {
-        engine.remove_container(&container).await;
+        engine.remove_broken_container(&container).await;
         let what = format!("the BuildKit container does not start: {error}");
         return Err(super::backend(Problem::new(what).hint(
             "check that the engine can pull the image of the builder (build_cache.builder.image) and may run privileged containers",

@@ -4,7 +4,11 @@
 //! of the run is decided by who reads it.
 
 mod exports;
+mod place;
+mod reports;
 mod solve;
+
+pub use reports::in_the_way;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -83,9 +87,15 @@ pub async fn run(plan: &Plan, shop: Workshop<'_>) -> Vec<Built> {
         }
         match running.next().await {
             Some((i, built)) => drop(ended.insert(i, built)),
-            // Plans have no cycles, so nothing runs only when nothing waits, or when what waited was just ruled out.
             None if waiting.is_empty() => break,
-            None => {}
+            // What was ruled out just now may have been what others waited for.
+            None if waiting.iter().any(|&i| dependencies_ended(plan, i, &ended)) => {}
+            // Plans have no circles; waiting for one would never end.
+            None => {
+                let circle = |&i: &usize| (i, not_run(&plan.steps[i], "it waits for itself".to_owned()));
+                ended.extend(waiting.iter().map(circle).collect::<Vec<_>>());
+                break;
+            }
         }
     }
     ended.into_values().collect()

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::exports::{self, Reach, Route};
-use super::{Built, Workshop, blank};
+use super::{Built, Workshop, blank, place};
 use crate::access::{Access, CA_SECRET};
 use crate::buildx::argv::{self, Export, Invocation};
 use crate::buildx::errors;
@@ -121,12 +121,38 @@ async fn make(
         shop.buildx.clone().with_env(env).call(argv::build(step, &invocation))
     };
     shop.events.debug(spec.display()).await;
-    solve(step, &spec, shop, timeline).await?;
-    let made = take(step, &route, &metadata_file, shop).await;
+    let made = match solve_again(step, &spec, shop, timeline).await {
+        Ok(()) => take(step, &route, &metadata_file, shop).await.map_err(Trouble::Other),
+        Err(trouble) => Err(trouble),
+    };
+    // A build that was stopped may have parked its image already.
     if let (Some(name), Some(engine)) = (&route.parked, shop.engine) {
         engine.untag(name).await;
     }
-    Ok(made?)
+    made
+}
+
+/// Solves, and once more if all that failed was a push, in passing: everything before it is cached by
+/// then, unless caches are off.
+async fn solve_again(
+    step: &Step,
+    spec: &process::Spec,
+    shop: Workshop<'_>,
+    timeline: &mut Timeline,
+) -> Result<(), Trouble> {
+    let solved = solve(step, spec, shop, timeline).await;
+    let Err(Trouble::Build) = solved else { return solved };
+    let failure = errors::explain(&timeline.evidence());
+    if !errors::may_pass(&failure) || step.no_cache || shop.cancel.is_cancelled() {
+        return Err(Trouble::Build);
+    }
+    shop.events.warn(format!("build {}: {}; trying once more", step.id, failure.summary)).await;
+    let mut again = Timeline::default();
+    let solved = solve(step, spec, shop, &mut again).await;
+    if solved.is_err() {
+        *timeline = again;
+    }
+    solved
 }
 
 async fn solve(step: &Step, spec: &process::Spec, shop: Workshop<'_>, timeline: &mut Timeline) -> Result<(), Trouble> {
@@ -179,7 +205,9 @@ async fn take(step: &Step, route: &Route, metadata_file: &Path, shop: Workshop<'
         Output::Load { names } => made.loaded.clone_from(names),
         Output::Layout { dir } | Output::LoadOrLayout { dir, .. } => {
             if let Some(scratch) = &route.layout {
-                place(scratch, &shop.root.join(dir))?;
+                let (from, to) = (scratch.clone(), shop.root.join(dir));
+                let placed = tokio::task::spawn_blocking(move || place::place(&from, &to)).await;
+                placed.map_err(|e| failed(FailureKind::Internal, Problem::new(e.to_string())))??;
             }
             made.candidate.content = Content::Elsewhere;
             made.layout = Some(dir.clone());
@@ -268,39 +296,6 @@ fn gives_secret(step: &Step, id: &str) -> bool {
     let named = format!("id={id}");
     step.secret_values.iter().any(|(own, _)| own == id)
         || step.secrets.iter().any(|spec| spec.split(',').any(|field| field == named))
-}
-
-/// Puts a finished layout where the user wants it, replacing only an older layout.
-fn place(from: &Path, to: &Path) -> Result<(), Failure> {
-    let trouble = |why: String| {
-        failed(FailureKind::Report, Problem::new(format!("the OCI layout cannot be put at {}: {why}", to.display())))
-    };
-    if to.symlink_metadata().is_ok() {
-        let empty = std::fs::read_dir(to).is_ok_and(|mut entries| entries.next().is_none());
-        if !empty && !to.join("oci-layout").is_file() {
-            return Err(trouble("something else is there; move it away or choose another directory".to_owned()));
-        }
-        std::fs::remove_dir_all(to).map_err(|e| trouble(e.to_string()))?;
-    }
-    if let Some(parent) = to.parent() {
-        std::fs::create_dir_all(parent).map_err(|e| trouble(e.to_string()))?;
-    }
-    // The runner's temporary directory may be another file system.
-    std::fs::rename(from, to).or_else(|_| copy_dir(from, to)).map_err(|e| trouble(e.to_string()))
-}
-
-fn copy_dir(from: &Path, to: &Path) -> std::io::Result<()> {
-    std::fs::create_dir_all(to)?;
-    for entry in std::fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy_dir(&entry.path(), &target)?;
-        } else {
-            std::fs::copy(entry.path(), target)?;
-        }
-    }
-    Ok(())
 }
 
 fn failed(kind: FailureKind, problem: Problem) -> Failure {

@@ -43,9 +43,8 @@ impl Buildx {
     /// When it is not installed.
     pub fn locate(vars: &Vars, run: &RunDir, cwd: &Path) -> Result<Self, Problem> {
         let program = find(vars).ok_or_else(|| {
-            Problem::new("docker buildx is not installed: no docker-buildx on PATH or among docker's plugins").hint(
-                "install the docker-buildx plugin (Debian: docker-buildx; elsewhere docker-buildx-plugin), or use the stagefreight image, which has it",
-            )
+            Problem::new("docker buildx is not installed: no docker-buildx on PATH or among docker's plugins")
+                .hint("install the docker-buildx plugin (Debian: docker-buildx; elsewhere docker-buildx-plugin)")
         })?;
         Ok(Self { program, env: child_env(vars, run, cwd), cwd: cwd.to_owned() })
     }

@@ -21,7 +21,7 @@ mod settings;
 pub mod spec;
 mod step;
 mod targets;
-mod version;
+pub(crate) mod version;
 
 pub use model::*;
 

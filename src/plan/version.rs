@@ -33,11 +33,13 @@ fn scoped(tag: &str) -> Option<Semver> {
     tag.match_indices("-v").filter(|(at, _)| *at > 0).find_map(|(at, _)| parse(&tag[at + 1..]))
 }
 
-fn release(version: &Semver) -> Version {
+/// The version of a commit that carries its tag.
+pub(crate) fn release(version: &Semver) -> Version {
     Version { full: version.to_string(), prerelease: version.pre.to_string(), release: true, ..parts(version) }
 }
 
-fn dev(version: &Semver, commit: Option<&str>) -> Version {
+/// The version of a commit that came after the tag.
+pub(crate) fn dev(version: &Semver, commit: Option<&str>) -> Version {
     let base = parts(version);
     let sha = commit.and_then(|sha| sha.get(..7)).map(|sha| format!("+{sha}")).unwrap_or_default();
     Version { full: format!("{}-dev{sha}", base.base), prerelease: "dev".to_owned(), release: false, ..base }

@@ -6,6 +6,7 @@
 pub mod record;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::{StreamExt as _, stream};
 use tokio_util::sync::CancellationToken;
@@ -20,6 +21,8 @@ use crate::plan::TargetPlan;
 use crate::problem::{Failure, FailureKind, Problem};
 use crate::registry::{self, Registry};
 
+/// How long after a signal a tag that is just being put may still take: better to know that it stands than to wonder.
+const LAST_PUT: Duration = Duration::from_millis(500);
 /// Requests to registries under way at a time.
 const PARALLEL: usize = 8;
 
@@ -131,9 +134,21 @@ pub async fn tag(staged: &[Staged], events: &Events, cancel: &CancellationToken)
             if failed.is_cancelled() || cancel.is_cancelled() {
                 return None;
             }
-            let result = put(image, target, registry, tag).await;
+            let result = tokio::select! {
+                biased;
+                result = put(image, target, registry, tag) => result,
+                () = too_late(cancel) => Err(Problem::new(format!(
+                    "{}:{tag} was being put when a signal stopped the run: it may stand or not",
+                    target.repository
+                ))),
+            };
             match &result {
-                Ok(put) => events.info(format!("published {}:{} {}", put.repository, put.tag, put.digest)).await,
+                Ok(put) => tokio::select! {
+                    biased;
+                    () = events.info(format!("published {}:{} {}", put.repository, put.tag, put.digest)) => {}
+                    // A log that takes no more lines must not keep the report from saying what stands.
+                    () = cancel.cancelled() => {}
+                },
                 Err(_) => failed.cancel(),
             }
             Some((image.build().to_owned(), result))
@@ -177,6 +192,11 @@ async fn put(image: &Staged, target: &TargetPlan, registry: &Registry, tag: &Tag
         tag: tag.clone(),
         digest: found.digest,
     })
+}
+
+async fn too_late(cancel: &CancellationToken) {
+    cancel.cancelled().await;
+    tokio::time::sleep(LAST_PUT).await;
 }
 
 fn disagreement(target: &TargetPlan, what: &str, expected: &str, found: &str) -> Problem {

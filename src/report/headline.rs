@@ -1,6 +1,6 @@
 //! What a run came to, in one sentence for people: the first line of the summary and the last of the log.
 
-use super::document::{Build, BuildFailure, BuildState, Document, Failure, Output, Problem, Status};
+use super::document::{Build, BuildError, BuildFailure, BuildState, Document, Failure, Output, Problem, Status};
 
 /// One sentence of plain text; names stand between backticks. The document's texts in it are not escaped.
 pub(super) fn headline(document: &Document) -> String {
@@ -88,8 +88,27 @@ pub(super) fn is_broken(build: &Build) -> bool {
 }
 
 /// The problem is the run's word for this failure of a build, so both are told in one place, and once.
-pub(super) fn tells(problem: &Problem, build: &BuildFailure) -> bool {
-    !build.summary.is_empty() && problem.what.contains(&build.summary)
+fn tells(problem: &Problem, build: &BuildFailure) -> bool {
+    let said = !build.summary.is_empty() && problem.what.contains(&build.summary);
+    said || build.errors.iter().any(|error| error.message == problem.what)
+}
+
+/// The run's problems that tell of this build's failure, without the lines that the end of its output shows anyway.
+pub(super) fn told_of(run: Option<&Failure>, build: &BuildFailure) -> Vec<Problem> {
+    let mut told: Vec<Problem> =
+        run.iter().flat_map(|run| &run.problems).filter(|problem| tells(problem, build)).cloned().collect();
+    let tail = build.tail.join("\n");
+    for problem in &mut told {
+        problem.snippet.take_if(|snippet| *snippet == tail);
+    }
+    told
+}
+
+/// Errors read in the output that neither these problems nor, where there are none, the summary says as well.
+pub(super) fn untold_errors<'b>(build: &'b BuildFailure, told: &[Problem]) -> impl Iterator<Item = &'b BuildError> {
+    let mut said: Vec<String> = told.iter().map(|problem| problem.what.clone()).collect();
+    said.push(build.summary.clone());
+    build.errors.iter().filter(move |error| !said.contains(&error.message))
 }
 
 /// The problems of a failure that are not the run's word for a failed build.

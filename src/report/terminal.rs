@@ -4,6 +4,7 @@
 //! allows, and never the end of a run: [`Handle::finish`] is bounded. What is drawn is decided by state machines without
 //! clock or terminal (`plain`, `live`); every byte passes the redactor last.
 
+mod bases;
 pub mod closing;
 mod live;
 mod plain;

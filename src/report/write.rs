@@ -147,6 +147,12 @@ fn not_written(file: &str, error: &std::io::Error) -> Problem {
         .hint("the workspace must be writable and have room for it; check the disk and who owns the checkout")
 }
 
+/// Takes away what an earlier run left below `.stagefreight/`: it would be taken for this one's.
+pub fn withdraw(workspace: &Path, file: &str) {
+    // What cannot be removed cannot be written either, and writing tells.
+    let _ = directory(workspace).map(|()| fs::remove_file(workspace.join(file)));
+}
+
 /// Puts one more document below `.stagefreight/`, replacing an older one in one move.
 ///
 /// # Errors

@@ -73,9 +73,15 @@ fn two_first_runs_share_one_container() {
     }
 }
 
-/// `--local`: in the engine, and nowhere else.
+/// `--local`: in the engine, and nowhere else. The usual name is everybody's, so most tests take one of their own.
 fn local(sandbox: Sandbox) {
-    let run = sandbox.run(&["run", "--local"]).succeeds();
+    let tag = sandbox.fill("live/{id}:dev");
+    loads(&sandbox, &["run", "--local", "--tags", &tag]);
+    assert_eq!(sandbox.result()["builds"][0]["loaded"], serde_json::json!([tag]));
+}
+
+fn loads(sandbox: &Sandbox, args: &[&str]) {
+    let run = sandbox.run(args).succeeds();
     let loaded: Vec<String> = sandbox.result()["builds"][0]["loaded"]
         .as_array()
         .unwrap()
@@ -101,7 +107,9 @@ fn local_into_overlay2_by_the_engine_itself() {
 
 #[test]
 fn local_into_the_containerd_store_by_the_engine_itself() {
-    local(two_registries(DOCKER).containerd());
+    let sandbox = two_registries(DOCKER).containerd();
+    loads(&sandbox, &["run", "--local"]);
+    assert_eq!(sandbox.result()["builds"][0]["loaded"], serde_json::json!(["stagefreight:dev"]));
 }
 
 #[test]

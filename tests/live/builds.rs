@@ -89,7 +89,7 @@ targets:
     assert_eq!(result["status"], "success");
     let extra = result["builds"].as_array().unwrap().iter().find(|b| b["id"] == "extra").unwrap();
     assert_eq!(extra["state"], "build_failed");
-    run.says(&["extra", "no luck", "need not work"]);
+    run.says(&["extra", "no luck", "optional"]);
     sandbox.assert_tidy(&run);
 }
 

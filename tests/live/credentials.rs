@@ -48,6 +48,34 @@ fn the_right_password_publishes() {
     sandbox.assert_tidy(&run);
 }
 
+/// Command lines of all processes of this machine, at one moment.
+fn command_lines() -> String {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    processes
+        .filter_map(|p| std::fs::read(p.path().join("cmdline")).ok())
+        .map(|l| String::from_utf8_lossy(&l).into_owned() + "\n")
+        .collect()
+}
+
+#[test]
+fn no_password_stands_in_a_command_line() {
+    let step = super::signals::LongStep::new();
+    let sandbox = with_credentials(locked()).file("Dockerfile", &step.dockerfile());
+    let (user, password) = (sandbox.testbed.user.clone(), sandbox.testbed.password.clone());
+    let build_secret = format!("build-secret-{}", sandbox.id);
+    let sandbox = sandbox.var("AUTH_USER", &user).secret("AUTH_TOKEN", &password).hidden(&build_secret);
+    let mut vars = sandbox.vars.clone();
+    vars.insert("INPUT_SECRETS".to_owned(), format!("s={build_secret}"));
+    let running = sandbox.start_with(&vars, &["run"]);
+    step.runs();
+    let lines = command_lines();
+    assert!(lines.contains("--metadata-file"), "buildx runs");
+    assert!(!lines.contains(&password) && !lines.contains(&build_secret), "{lines}");
+    running.signal(rustix::process::Signal::TERM);
+    let run = running.wait(std::time::Duration::from_secs(5)).exits(143);
+    sandbox.assert_tidy(&run);
+}
+
 #[test]
 fn a_password_in_the_old_variables_works_and_is_noted() {
     let sandbox = with_credentials(locked());

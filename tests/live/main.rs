@@ -3,16 +3,21 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed")]
 
+#[path = "../support/fault_proxy.rs"]
+#[allow(dead_code, unreachable_pub, clippy::disallowed_methods, reason = "shared with the registry's tests")]
+mod fault_proxy;
 mod support;
 
 mod backends;
 mod builds;
 mod credentials;
 mod failures;
+mod faults;
 mod hostile;
 mod network;
 mod plans;
 mod publish;
 mod runners;
 mod secrets;
+mod seen;
 mod signals;

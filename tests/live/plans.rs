@@ -38,7 +38,7 @@ fn touches_nothing(args: &[&str]) -> crate::support::Finished {
 #[test]
 fn a_dry_run_touches_nothing_and_needs_nothing() {
     let run = touches_nothing(&["run", "--dry-run"]);
-    run.says(&["app", "hub", "releases", "latest", "3.0.1-dev", "git tag"]);
+    run.says(&["app", "hub", "releases", "latest", "3.0.0-dev", "git tag"]);
 }
 
 #[test]

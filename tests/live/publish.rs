@@ -247,6 +247,36 @@ targets:
 }
 
 #[test]
+fn tags_move_to_the_next_image_and_the_same_source_is_the_same_image() {
+    let sandbox = to_one_registry().buildkitd();
+    let repository = format!("live/{}", sandbox.id);
+    let publish = |args: &[&str]| {
+        sandbox.run(args).succeeds();
+        sandbox.registry().digest(&repository, "latest")
+    };
+    let first = publish(&["run"]);
+    assert_eq!(publish(&["run", "--no-cache"]), first, "SOURCE_DATE_EPOCH holds everything still but file times");
+    sandbox.write("hello.txt", "something else");
+    sandbox.commit("Say something else");
+    let second = publish(&["run"]);
+    assert_ne!(second, first);
+    assert!(sandbox.registry().manifest(&repository, &first).is_some(), "the old image stays, by digest");
+    sandbox.assert_clean();
+}
+
+#[test]
+fn nothing_is_written_through_links_out_of_the_checkout() {
+    let outside = tempfile::tempdir().unwrap();
+    for link in [".stagefreight", "dist"] {
+        let sandbox = small(Sandbox::new()).buildkitd();
+        std::os::unix::fs::symlink(outside.path(), sandbox.workspace().join(link)).unwrap();
+        sandbox.run(&["run"]);
+        assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 0, "{link}");
+        sandbox.assert_clean();
+    }
+}
+
+#[test]
 fn two_runs_at_once_in_one_checkout_and_in_another() {
     let sandbox = to_one_registry().buildkitd();
     let other = to_one_registry().buildkitd();

@@ -14,11 +14,15 @@ fn secrets_reach_the_step_that_mounts_them_and_nothing_else() {
     let sandbox = sandbox
         .file(
             "Dockerfile",
-            "FROM busybox
+            &format!(
+                "FROM busybox
+# secrets are no part of a step's cache key: {id}
+RUN echo {id}
 RUN --mount=type=secret,id=v --mount=type=secret,id=e --mount=type=secret,id=f \\
     for s in v e f; do sha256sum < /run/secrets/$s; done > /sums; cat /run/secrets/v /run/secrets/e /run/secrets/f
 CMD [\"cat\", \"/sums\"]
-",
+"
+            ),
         )
         .hidden(&by_value)
         .hidden(&by_file)

@@ -9,7 +9,7 @@ use crate::support::{Sandbox, within};
 use super::publish::to_one_registry;
 
 /// A process of this machine (BuildKit's RUN steps are such) whose command line is exactly this.
-pub(crate) fn find_process(command: &str) -> Option<Pid> {
+fn find_process(command: &str) -> Option<Pid> {
     std::fs::read_dir("/proc").unwrap().flatten().find_map(|entry| {
         let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
         let line = std::fs::read(entry.path().join("cmdline")).ok()?;
@@ -18,23 +18,53 @@ pub(crate) fn find_process(command: &str) -> Option<Pid> {
     })
 }
 
-pub(crate) fn process_runs(command: &str) {
-    within(Duration::from_secs(60), &format!("`{command}` runs"), || find_process(command));
-}
+/// A RUN step that takes for ever, by a command line nobody else has. It does not outlive the test, however that ends.
+pub(crate) struct LongStep(String);
 
-/// Ends what an outage has orphaned.
-pub(crate) fn end_process(command: &str) {
-    if let Some(pid) = find_process(command) {
-        let _ = rustix::process::kill_process(pid, Signal::KILL);
+impl LongStep {
+    pub(crate) fn new() -> Self {
+        Self(format!("sleep 9{:07}", rand::random::<u32>() % 10_000_000))
+    }
+
+    pub(crate) fn dockerfile(&self) -> String {
+        format!("FROM busybox\nRUN {}\n", self.0)
+    }
+
+    /// Waits until it runs.
+    pub(crate) fn runs(&self) {
+        within(Duration::from_secs(60), &format!("`{}` runs", self.0), || find_process(&self.0));
+    }
+
+    /// Waits until it is gone.
+    pub(crate) fn ends(&self) {
+        within(Duration::from_secs(5), &format!("`{}` ends", self.0), || find_process(&self.0).is_none().then_some(()));
     }
 }
 
+impl Drop for LongStep {
+    fn drop(&mut self) {
+        if let Some(pid) = find_process(&self.0) {
+            let _ = rustix::process::kill_process(pid, Signal::KILL);
+        }
+    }
+}
+
+/// The run's directory, which holds logins, is there, and nobody else may look into it.
+fn private_while_it_lasts(sandbox: &Sandbox) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dirs: Vec<_> = std::fs::read_dir(sandbox.temp()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(dirs.len(), 1, "{dirs:?}");
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&dirs[0]), 0o700);
+    assert_eq!(mode(&dirs[0].join("docker/config.json")), 0o600);
+}
+
 fn stopped_by(signal: Signal, code: i32, sandbox: Sandbox) {
-    let marker = format!("98{}{}", rand::random::<u16>(), signal.as_raw());
-    let sandbox = sandbox.file("Dockerfile", &format!("FROM busybox\nRUN sleep {marker}\n")).on("github-push");
+    let step = LongStep::new();
+    let sandbox = sandbox.file("Dockerfile", &step.dockerfile()).on("github-push");
     let running = sandbox.start(&["run"]);
-    process_runs(&format!("sleep {marker}"));
-    assert_ne!(std::fs::read_dir(sandbox.temp()).unwrap().count(), 0, "credentials are somewhere");
+    step.runs();
+    private_while_it_lasts(&sandbox);
     let told = Instant::now();
     running.signal(signal);
     let run = running.wait(Duration::from_secs(20)).exits(code);
@@ -45,7 +75,7 @@ fn stopped_by(signal: Signal, code: i32, sandbox: Sandbox) {
     assert_eq!(result["exit_code"], code);
     run.says(&["ancelled"]);
     assert!(sandbox.summary().contains("ancelled"), "{}", sandbox.summary());
-    within(Duration::from_secs(5), "the RUN ends", || find_process(&format!("sleep {marker}")).is_none().then_some(()));
+    step.ends();
     assert_eq!(sandbox.registry().tags(&format!("live/{}", sandbox.id)), [""; 0]);
 }
 
@@ -72,10 +102,10 @@ fn sigterm_mid_build_in_a_container() {
 
 #[test]
 fn a_second_signal_changes_nothing() {
-    let marker = format!("95{}", rand::random::<u16>());
-    let sandbox = to_one_registry().file("Dockerfile", &format!("FROM busybox\nRUN sleep {marker}\n")).buildkitd();
+    let step = LongStep::new();
+    let sandbox = to_one_registry().file("Dockerfile", &step.dockerfile()).buildkitd();
     let running = sandbox.start(&["run"]);
-    process_runs(&format!("sleep {marker}"));
+    step.runs();
     running.signal(Signal::TERM);
     std::thread::sleep(Duration::from_millis(20));
     running.signal(Signal::INT);

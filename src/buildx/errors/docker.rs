@@ -62,7 +62,26 @@ pub(super) enum Verdict<'a> {
 }
 
 /// Words by which registries and BuildKit refuse.
-const REFUSALS: [&str; 5] = ["401", "403", "denied", "unauthorized", "authorization failed"];
+const REFUSALS: [&str; 5] = ["401 unauthorized", "403 forbidden", "denied", "unauthorized", "authorization failed"];
+
+/// What a registry or the network says when the same push may work a moment later. Two pushes of one blob at a time are
+/// among it: some registries confuse them.
+const PASSING: [&str; 14] = [
+    "did not match uploaded content",
+    "blob unknown",
+    "blob upload unknown",
+    "429 too many requests",
+    "500 internal server error",
+    "502 bad gateway",
+    "503 service unavailable",
+    "504 gateway timeout",
+    "connection reset",
+    "broken pipe",
+    "unexpected eof",
+    "i/o timeout",
+    "tls handshake timeout",
+    "server closed idle connection",
+];
 
 impl<'a> Verdict<'a> {
     /// Reads a summary, prefixes already gone.
@@ -86,8 +105,7 @@ impl<'a> Verdict<'a> {
             if let Some(verdict) = Self::of_tls(image, why) {
                 return verdict;
             }
-            let denied = REFUSALS.iter().any(|w| rest.contains(w));
-            match denied {
+            match says(rest, &REFUSALS) {
                 true => Self::ImageDenied(image),
                 false if rest.ends_with("not found") => Self::NoImage(image),
                 false => Self::Other,
@@ -96,7 +114,7 @@ impl<'a> Verdict<'a> {
             let (target, why) = rest.split_once(": ").unwrap_or((rest, ""));
             if let Some(verdict) = Self::of_tls(target, why) {
                 verdict
-            } else if REFUSALS.iter().any(|w| why.to_ascii_lowercase().contains(w)) {
+            } else if says(why, &REFUSALS) {
                 Self::PushDenied(target)
             } else if why.contains("failed to do request") {
                 Self::PushUnreachable(target)
@@ -143,10 +161,25 @@ pub(super) fn place_in(summary: &str) -> Option<Location> {
     Some(location("Dockerfile", Some(line), None))
 }
 
-/// buildx's last word.
-pub(super) fn verdict_line(trailer: &[String]) -> Option<&str> {
-    let is_verdict = |l: &&String| l.starts_with("ERROR: ") || l.starts_with("error: failed to solve");
-    trailer.iter().rev().find(is_verdict).map(String::as_str)
+fn says(text: &str, words: &[&str]) -> bool {
+    let text = text.to_ascii_lowercase();
+    words.iter().any(|word| text.contains(word))
+}
+
+/// The image was built, and putting it into a registry failed for a reason that may have passed.
+pub(super) fn is_passing(summary: &str) -> bool {
+    summary.contains("failed to push ") && says(summary, &PASSING) && !says(summary, &REFUSALS)
+}
+
+/// buildx's last word; what a registry says comes as a list on the lines below.
+pub(super) fn verdict(trailer: &[String]) -> Option<String> {
+    let is_verdict = |l: &String| l.starts_with("ERROR: ") || l.starts_with("error: failed to solve");
+    let at = trailer.iter().rposition(is_verdict)?;
+    let list = trailer[at + 1..].iter().map(|line| line.trim()).filter(|line| !line.is_empty());
+    match trailer[at].trim_end() {
+        head if head.ends_with("errors:") => Some(format!("{head} {}", list.take(5).collect::<Vec<_>>().join("; "))),
+        head => Some(head.to_owned()),
+    }
 }
 
 pub(super) fn without_prefixes(verdict: &str) -> &str {

@@ -97,6 +97,11 @@ pub fn explain(evidence: &Evidence) -> BuildFailure {
     }
 }
 
+/// The build itself worked, and a registry did not take its content for a reason that may have passed: worth another try.
+pub fn may_pass(failure: &BuildFailure) -> bool {
+    docker::is_passing(&failure.summary)
+}
+
 /// Errors and last lines of captured plain output of a failed build. The seed's `ParseBuildErrors`.
 pub fn parse_build_errors(stderr: &str) -> (Vec<BuildError>, Vec<String>) {
     let mut timeline = Timeline::default();
@@ -122,8 +127,8 @@ pub fn problem(failure: &BuildFailure) -> Problem {
 
 /// BuildKit's own last word, without buildx's prefixes.
 fn summary(evidence: &Evidence) -> String {
-    let verdict = docker::verdict_line(&evidence.trailer).map(docker::without_prefixes);
-    let candidates = [verdict.unwrap_or_default(), &evidence.error, &evidence.step];
+    let verdict = docker::verdict(&evidence.trailer).unwrap_or_default();
+    let candidates = [docker::without_prefixes(&verdict), &evidence.error, &evidence.step];
     match candidates.into_iter().find(|text| !text.trim().is_empty()) {
         Some(text) => text.trim().to_owned(),
         None => "the build failed, and BuildKit said nothing about why".to_owned(),
@@ -132,7 +137,7 @@ fn summary(evidence: &Evidence) -> String {
 
 fn errors(evidence: &Evidence, summary: &str, dockerfile: Option<&Location>) -> Vec<BuildError> {
     // Where BuildKit blames no step, other steps' output is not about the failure, unless there is no verdict either.
-    let blind = evidence.step.is_empty() && docker::verdict_line(&evidence.trailer).is_none();
+    let blind = evidence.step.is_empty() && docker::verdict(&evidence.trailer).is_none();
     let lines = if blind { &evidence.overall } else { &evidence.log };
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
 

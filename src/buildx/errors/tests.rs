@@ -134,6 +134,36 @@ fn older_and_other_verdicts(#[case] verdict: &str, #[case] at: &str, #[case] mes
     assert!(cure(&failure).is_some());
 }
 
+#[rstest]
+#[case(
+    "failed to push r.example/a: errors:\nunknown: provided digest did not match uploaded content\nunknown: blob unknown to registry - sha256:00",
+    true
+)]
+#[case(
+    "failed to push r.example/a: unexpected status from PUT request to https://r.example/v2/a: 503 Service Unavailable",
+    true
+)]
+#[case(
+    "failed to push r.example/a: unexpected status from HEAD request to https://r.example/v2/a: 401 Unauthorized",
+    false
+)]
+#[case("failed to push r.example/a: failed to do request: Head: dial tcp [::1]:1: connect: connection refused", false)]
+#[case("process \"/bin/sh -c curl\" did not complete successfully: exit code: 22: 503 Service Unavailable", false)]
+fn a_push_that_failed_in_passing_is_known(#[case] verdict: &str, #[case] passing: bool) {
+    let text = format!("ERROR: failed to build: failed to solve: {verdict}");
+    let trailer = text.lines().map(str::to_owned).collect();
+    let failure = explain(&Evidence { trailer, ..Evidence::default() });
+    assert_eq!(failure.summary, verdict.replacen('\n', " ", 1).replace('\n', "; "));
+    assert_eq!(may_pass(&failure), passing);
+}
+
+#[test]
+fn digits_of_a_digest_are_no_status() {
+    let trailer = vec!["ERROR: failed to solve: failed to push localhost:1/a: failed to do request: Head \"http://localhost:1/v2/a/blobs/sha256:4014030401\": dial tcp: connect: connection refused".to_owned()];
+    let failure = explain(&Evidence { trailer, ..Evidence::default() });
+    assert_eq!(failure.errors[0].message, "the builder cannot reach the registry of localhost:1/a");
+}
+
 #[test]
 fn without_any_evidence_something_is_still_said() {
     let failure = explain(&Evidence::default());

@@ -2,7 +2,7 @@
 
 use super::super::document::{Build, BuildError, BuildFailure, Document, Failure, Location, Problem};
 use super::super::escape::{code, fenced, prose};
-use super::super::headline::{is_broken, other_problems, tells};
+use super::super::headline::{is_broken, other_problems, told_of, untold_errors};
 
 /// So many problems of one failure are shown.
 const PROBLEMS: usize = 30;
@@ -67,15 +67,12 @@ fn title(build: &Build) -> String {
 }
 
 fn build_failure(failure: &BuildFailure, told: Option<&Failure>) -> String {
-    let mut out = String::new();
-    for error in &failure.errors {
-        out.push_str(&error_line(error));
-    }
-    if !failure.errors.is_empty() {
+    let told = told_of(told, failure);
+    let mut out: String = untold_errors(failure, &told).map(error_line).collect();
+    if !out.is_empty() {
         out.push('\n');
     }
-    let told: Vec<&Problem> = told.iter().flat_map(|run| &run.problems).filter(|p| tells(p, failure)).collect();
-    out.push_str(&problems(&told));
+    out.push_str(&problems(&told.iter().collect::<Vec<_>>()));
     if told.is_empty() {
         let at = failure.dockerfile.as_ref().map(|at| format!("**{}** ", place(at))).unwrap_or_default();
         out.push_str(&format!("{at}{}\n\n", prose(&failure.summary)));

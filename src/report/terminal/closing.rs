@@ -10,7 +10,7 @@ use crate::report::document::convert;
 use crate::report::document::{
     Build, BuildError, BuildFailure, Document, Failure, Location, Problem, PublishedTag, Status,
 };
-use crate::report::headline::{duration, headline, is_broken, other_problems, tells};
+use crate::report::headline::{duration, headline, is_broken, other_problems, told_of, untold_errors};
 
 /// So many problems are shown; the document has all.
 const PROBLEMS: usize = 30;
@@ -111,16 +111,15 @@ fn broken(out: &mut String, paint: Paint, build: &Build, told: Option<&Failure>)
 }
 
 fn build_failure(out: &mut String, paint: Paint, failure: &BuildFailure, told: Option<&Failure>) {
-    let told: Vec<&Problem> = told.iter().flat_map(|run| &run.problems).filter(|p| tells(p, failure)).collect();
-    let said_below = |e: &&BuildError| e.message == failure.summary || told.iter().any(|p| p.what == e.message);
-    for error in failure.errors.iter().filter(|e| !said_below(e)) {
+    let told = told_of(told, failure);
+    for error in untold_errors(failure, &told) {
         let _ = writeln!(out, "  {}", error_line(paint, error));
     }
     if told.is_empty() {
         let at = failure.dockerfile.as_ref().map(|at| format!("{}: ", place(at))).unwrap_or_default();
         let _ = writeln!(out, "  {}{}", paint.bold(&at), inline(&failure.summary, SENTENCE));
     }
-    problems(out, paint, &told);
+    problems(out, paint, &told.iter().collect::<Vec<_>>());
     let _ = writeln!(out, "\n  {}", paint.dim("The end of its output:"));
     for line in failure.tail.iter().flat_map(|text| lines(text)) {
         let _ = writeln!(out, "    | {}", inline(&line, 2000));

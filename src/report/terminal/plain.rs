@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::Moment;
+use super::bases::{Bases, is_base};
 use super::steps::{Step, Steps, is_instruction, prefix};
 use super::style::{Paint, inline, lines};
 use crate::buildx::event::{Progress, Vertex, Warning};
@@ -32,6 +33,7 @@ pub(super) struct Plain {
     pub(super) sections: Vec<(String, String, Duration)>,
     /// The one whose marker stands in the log: sections do not nest there.
     marked: Option<String>,
+    bases: Bases,
     last_line: Duration,
 }
 
@@ -45,6 +47,7 @@ impl Plain {
             steps: Steps::default(),
             sections: Vec::new(),
             marked: None,
+            bases: Bases::default(),
             last_line: Duration::ZERO,
         }
     }
@@ -108,6 +111,7 @@ impl Plain {
     /// Ends what is open, so that what follows stands outside every section.
     pub(super) fn close(&mut self, now: Moment, out: &mut Vec<u8>) {
         self.flush_logs(out);
+        self.say_bases(None, out);
         self.unmark(now, out);
         self.sections.clear();
     }
@@ -134,6 +138,7 @@ impl Plain {
             Some(at) => self.sections.remove(at).1,
             None => inline(id, 120),
         };
+        self.say_bases(None, out);
         let was_marked = self.marked.as_deref() == Some(id);
         if was_marked {
             self.unmark(now, out);
@@ -171,6 +176,7 @@ impl Plain {
     fn text(&self, text: &str, paint: impl Fn(&str) -> String, out: &mut Vec<u8>) {
         let indent = if self.sections.is_empty() { "" } else { "  " };
         for line in lines(text) {
+            let indent = if line.is_empty() { "" } else { indent };
             say(out, &format!("{indent}{}", paint(&line)));
         }
     }
@@ -180,6 +186,7 @@ impl Plain {
         match progress {
             Progress::Vertex(vertex) => self.vertex(build, &vertex, redactor, now, out),
             Progress::Log { vertex, stderr, data } => {
+                self.say_bases(Some(build), out);
                 let several = self.steps.several_builds;
                 let step = self.steps.step(build, &vertex, "", redactor, now.elapsed);
                 if self.show_logs {
@@ -218,6 +225,13 @@ impl Plain {
             (Some(from), Some(to)) => Duration::try_from(to.duration_since(from)).unwrap_or_default(),
             _ => now.elapsed.saturating_sub(step.since),
         };
+        if is_base(&step.name) && vertex.error.is_empty() {
+            self.bases.ended(build, &vertex.digest, step.title(several), took, vertex.cached);
+            return;
+        }
+        if is_instruction(&step.name) {
+            self.say_bases(Some(build), out);
+        }
         let worth_it = self.verbose || is_instruction(&step.name) || (took >= SLOW && !vertex.cached);
         let end = if vertex.error.contains("context canceled") {
             self.paint.dim("cancelled")
@@ -231,6 +245,14 @@ impl Plain {
             self.paint.dim(&duration(took.as_secs_f64()))
         };
         say(out, &format!("  {} … {end}", step.title(several)));
+    }
+
+    /// Says what is built on, before what is built on it.
+    fn say_bases(&mut self, build: Option<&str>, out: &mut Vec<u8>) {
+        for (title, took, cached) in self.bases.due(build) {
+            let end = if cached { "cached".to_owned() } else { duration(took.as_secs_f64()) };
+            say(out, &format!("  {title} … {}", self.paint.dim(&end)));
+        }
     }
 
     fn warning(&self, build: &str, warning: &Warning, out: &mut Vec<u8>) {

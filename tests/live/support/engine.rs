@@ -59,6 +59,12 @@ impl Engine {
         let _ = self.docker(&["image", "rm", "--force", name]);
     }
 
+    /// Removes every image whose name holds this text.
+    pub(crate) fn remove_images(&self, text: &str) {
+        let Some(all) = self.docker(&["image", "ls", "--format", "{{.Repository}}:{{.Tag}}"]) else { return };
+        all.lines().filter(|name| name.contains(text)).for_each(|name| self.remove_image(name));
+    }
+
     /// Removes a builder's container and its cache.
     pub(crate) fn remove_builder(&self, container: &str) {
         let _ = self.docker(&["rm", "--force", container]);

@@ -29,7 +29,7 @@ pub(crate) struct Sandbox {
 /// A run that has begun.
 pub(crate) struct Running {
     child: Child,
-    readers: [JoinHandle<Vec<u8>>; 2],
+    readers: Option<[JoinHandle<Vec<u8>>; 2]>,
     started: Instant,
 }
 
@@ -48,6 +48,8 @@ impl Sandbox {
             sandbox.vars.insert(variable.to_owned(), sandbox.dir.path().join(name).to_str().unwrap().to_owned());
         }
         sandbox.git(&["init", "--quiet", "--initial-branch=main"]);
+        // The address of the repository names the builder: tests that make containers must not share one.
+        sandbox.git(&["remote", "add", "origin", &format!("https://git.example.org/live/{}.git", sandbox.id)]);
         sandbox
     }
 
@@ -221,7 +223,7 @@ impl Sandbox {
             .spawn()
             .unwrap();
         let (stdout, stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
-        Running { child, readers: [read(stdout), read(stderr)], started: Instant::now() }
+        Running { child, readers: Some([read(stdout), read(stderr)]), started: Instant::now() }
     }
 
     /// A document below `.stagefreight`.
@@ -301,11 +303,10 @@ impl Sandbox {
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
-        let record = self.workspace().join(".stagefreight/runtime/docker/builder.json");
-        if let (Some(engine), true) = (&self.engine, record.exists()) {
-            if let Some(name) = self.document("runtime/docker/builder.json")["name"].as_str() {
-                engine.remove_builder(&format!("buildx_buildkit_{name}0"));
-            }
+        let Some(engine) = &self.engine else { return };
+        engine.remove_images(&self.id);
+        if self.workspace().join(".stagefreight/runtime/docker/builder.json").exists() {
+            engine.remove_builder(&self.builder_container());
         }
     }
 }
@@ -334,9 +335,20 @@ impl Running {
             std::thread::sleep(Duration::from_millis(5));
         };
         let took = self.started.elapsed();
-        let [stdout, stderr] = self.readers.map(|reader| String::from_utf8(reader.join().unwrap()).expect("UTF-8"));
+        let [stdout, stderr] =
+            self.readers.take().unwrap().map(|reader| String::from_utf8(reader.join().unwrap()).expect("UTF-8"));
         let status = status.unwrap_or_else(|| panic!("no end within {limit:?}\n{stdout}\n{stderr}"));
         Finished { code: status.code(), stdout, stderr, took }
+    }
+}
+
+/// A test that panics leaves no run behind, and TERM lets the run clean up.
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.readers.is_some() && matches!(self.child.try_wait(), Ok(None)) {
+            self.signal(rustix::process::Signal::TERM);
+            let _ = self.child.wait();
+        }
     }
 }
 

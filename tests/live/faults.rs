@@ -1,0 +1,114 @@
+//! Whole runs against a registry that fails in the middle: what is tried again, what fails the run, and what then stands.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::fault_proxy::{Fault, FaultProxy, Rule};
+use crate::support::{Registry, Sandbox};
+
+use super::publish::small;
+
+/// Two targets: a sound registry, and the second one behind a proxy with this fault.
+fn faulty(rules: impl IntoIterator<Item = Rule>) -> (Sandbox, FaultProxy) {
+    let sandbox = small(Sandbox::new());
+    let proxy = FaultProxy::start(&sandbox.testbed.registry2, rules);
+    let config = format!(
+        "version: 1
+builds:
+  - {{id: app, kind: docker}}
+targets:
+  - {{id: sound, kind: registry, build: app, url: '{{registry}}', path: 'live/{{id}}', tags: [one, latest]}}
+  - {{id: faulty, kind: registry, build: app, url: '{}', path: 'live/{{id}}', tags: [one, latest]}}
+",
+        proxy.host()
+    );
+    (sandbox.config(&config).buildkitd(), proxy)
+}
+
+fn tags(sandbox: &Sandbox, registry: &Registry) -> Vec<String> {
+    registry.tags(&format!("live/{}", sandbox.id))
+}
+
+fn answer(status: u16, code: &str) -> Fault {
+    let body = format!(r#"{{"errors":[{{"code":"{code}","message":"{}"}}]}}"#, code.to_lowercase().replace('_', " "));
+    Fault::Answer(status, vec![("content-type", "application/json".to_owned())], body)
+}
+
+#[test]
+fn a_push_that_fails_in_passing_is_tried_once_more() {
+    let (sandbox, _proxy) = faulty([Rule::new(answer(404, "BLOB_UNKNOWN")).on("PUT").at("/manifests/").times(1)]);
+    let run = sandbox.run(&["run"]).succeeds();
+    run.says(&["trying once more"]);
+    assert_eq!(tags(&sandbox, &sandbox.registry()), ["latest", "one"]);
+    assert_eq!(tags(&sandbox, &sandbox.registry2()), ["latest", "one"]);
+    sandbox.assert_tidy(&run);
+}
+
+#[test]
+fn a_tag_that_fails_in_passing_is_put_again() {
+    for fault in [answer(503, "UNAVAILABLE"), answer(429, "TOOMANYREQUESTS"), Fault::Close, Fault::CloseAfter] {
+        let (sandbox, proxy) = faulty([Rule::new(fault).on("PUT").at("/manifests/latest").times(1)]);
+        let run = sandbox.run(&["run"]).succeeds();
+        assert_eq!(proxy.count("PUT", "/manifests/latest"), 2);
+        assert_eq!(tags(&sandbox, &sandbox.registry2()), ["latest", "one"]);
+        sandbox.assert_tidy(&run);
+    }
+}
+
+#[test]
+fn a_push_that_is_refused_leaves_no_tag_anywhere() {
+    let (sandbox, _proxy) = faulty([Rule::new(answer(403, "DENIED")).on("PUT").at("/manifests/")]);
+    let run = sandbox.run(&["run"]).exits(1);
+    assert_eq!(tags(&sandbox, &sandbox.registry()), [""; 0]);
+    assert_eq!(tags(&sandbox, &sandbox.registry2()), [""; 0]);
+    run.says(&["push"]).is_silent_about(&["trying once more"]);
+    sandbox.assert_tidy(&run);
+}
+
+#[test]
+fn a_tag_that_is_refused_fails_the_run_and_what_stands_is_recorded() {
+    let (sandbox, proxy) = faulty([Rule::new(answer(403, "DENIED")).on("PUT").at("/manifests/latest")]);
+    let run = sandbox.run(&["run"]).exits(1);
+    run.says(&["latest", proxy.host()]);
+    let published = sandbox.result()["builds"][0]["published"].clone();
+    let said: Vec<String> =
+        published.as_array().unwrap().iter().map(|tag| tag["reference"].as_str().unwrap().to_owned()).collect();
+    for registry in [sandbox.registry(), sandbox.registry2()] {
+        for tag in tags(&sandbox, &registry) {
+            let name = if registry.host == sandbox.testbed.registry { &registry.host } else { proxy.host() };
+            let reference = format!("{name}/live/{}:{tag}", sandbox.id);
+            assert!(said.contains(&reference), "{reference} stands and is not told: {said:?}");
+        }
+    }
+    assert!(!tags(&sandbox, &sandbox.registry2()).contains(&"latest".to_owned()));
+    assert_eq!(sandbox.result()["failure"]["kind"], "publish");
+    sandbox.assert_tidy(&run);
+}
+
+#[test]
+fn a_registry_that_shows_another_image_under_the_tag_fails_the_run() {
+    let other = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2},"layers":[]}"#;
+    let kind = ("content-type", "application/vnd.oci.image.manifest.v1+json".to_owned());
+    let lie = Rule::new(Fault::Answer(200, vec![kind], other.to_owned())).on("GET").at("/manifests/latest");
+    let (sandbox, proxy) = faulty([lie]);
+    let run = sandbox.run(&["run"]).exits(1);
+    run.says(&[proxy.host(), "latest"]);
+    assert_eq!(sandbox.result()["status"], "failure");
+    sandbox.assert_tidy(&run);
+}
+
+#[test]
+fn a_signal_while_a_registry_hangs_ends_the_run() {
+    let (sandbox, proxy) = faulty([Rule::new(Fault::Hang).on("PUT").at("/manifests/latest")]);
+    let running = sandbox.start(&["run"]);
+    crate::support::within(Duration::from_secs(30), "the tag is put", || {
+        (proxy.count("PUT", "/manifests/latest") > 0).then_some(())
+    });
+    let told = Instant::now();
+    running.signal(Signal::TERM);
+    let run = running.wait(Duration::from_secs(10)).exits(143);
+    assert!(told.elapsed() < Duration::from_secs(2), "{:?}", told.elapsed());
+    assert_eq!(sandbox.result()["status"], "cancelled");
+    sandbox.assert_tidy(&run);
+}
