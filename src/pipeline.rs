@@ -46,7 +46,7 @@ pub async fn run(
     report::write::withdraw(&request.source.root, record::FILE);
     // Secrets live in a private directory, which is gone when this function returns or is dropped.
     let private = private_directory(request)?;
-    let ended = build_and_publish(request, plan, &private, events, cancel, outcome).await;
+    let ended = Box::pin(build_and_publish(request, plan, &private, events, cancel, outcome)).await;
     if let Err(error) = private.close() {
         let what = format!("the run's private directory could not be removed: {error}");
         outcome.notes.push(Problem::new(what).hint("the next run of this user on this machine removes it"));

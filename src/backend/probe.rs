@@ -155,7 +155,7 @@ pub(super) async fn probe(endpoint: &Endpoint, certs: Option<&ClientCerts>) -> R
         }
     };
     let late = |_| Err(ProbeError::Unreachable(format!("no answer within {} s", LIMIT.as_secs())));
-    tokio::time::timeout(LIMIT, asked).await.unwrap_or_else(|e| late(e))
+    tokio::time::timeout(LIMIT, asked).await.unwrap_or_else(late)
 }
 
 async fn connect(host: &str, port: u16) -> Result<TcpStream, ProbeError> {
