@@ -1,9 +1,6 @@
 //! Registries behind a private CA, mirrors, private base images, proxies, a corporate CA, an engine over TLS: configured
 //! once, and seen to reach our client, the builder and its RUN steps alike.
 
-#[path = "../support/mod.rs"]
-mod scenery;
-
 use base64::Engine as _;
 
 use crate::support::extras::{PrivateBuildkitd, PrivateRegistry, copied_certs, strangers_certs};
@@ -11,9 +8,9 @@ use crate::support::sandbox::Sandbox;
 use crate::support::{Engine, Finished, Registry, Testbed};
 
 use super::publish::small;
-use scenery::fault_proxy::FaultProxy;
-use scenery::forward_proxy::ForwardProxy;
-use scenery::tls_front::TlsFront;
+use crate::scenery::fault_proxy::FaultProxy;
+use crate::scenery::forward_proxy::ForwardProxy;
+use crate::scenery::tls_front::TlsFront;
 
 /// A name that means nothing but to a proxy of ours.
 const FAR: &str = "registry.corp.example:8443";
