@@ -4,6 +4,7 @@
 //! token for the forge's registry. Untrusted runs get none of them. Nothing here writes outside the run's private directory.
 
 mod finder;
+mod network;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,9 +13,9 @@ use std::time::Duration;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::model::{Network, RegistrySettings};
+use crate::config::model::RegistrySettings;
 use crate::credentials::{self, DockerConfig, Login};
-use crate::environment::{Environment, Vars};
+use crate::environment::Environment;
 use crate::http::{Clients, ProxySettings};
 use crate::image::Repository;
 use crate::plan::{Output, Plan, TargetPlan};
@@ -24,6 +25,9 @@ use crate::request::Request;
 use crate::rundir::RunDir;
 use crate::runner::{self, CiContext};
 use crate::secret::Secret;
+
+pub use network::CA_SECRET;
+
 use finder::Finder;
 
 /// How long trying logins may hold up a run.
@@ -37,6 +41,8 @@ pub struct Access {
     users: Option<DockerConfig>,
     registries: BTreeMap<String, (RegistrySettings, Option<Vec<u8>>)>,
     proxy: ProxySettings,
+    bundle: Option<Vec<u8>>,
+    children: Option<Vec<u8>>,
     /// HTTP clients for this network.
     pub clients: Arc<Clients>,
     /// What a person should know: passwords where tokens would do, what was withheld.
@@ -57,39 +63,16 @@ pub fn secrets(request: &Request) -> (Vec<Login>, Vec<Secret>) {
     let from_inputs =
         request.inputs.secret_envs.iter().filter_map(|spec| spec.split_once('=')).map(|(_, name)| name.to_owned());
     let usual = runner::SECRET_VARIABLES.iter().map(|name| (*name).to_owned());
-    secrets.extend(
-        named
-            .chain(from_inputs)
-            .chain(usual)
-            .filter_map(|name| request.vars.get(&name).map(|value| Secret::new(value))),
-    );
-    secrets.extend(proxy_passwords(&proxies(&config.network, &request.vars)));
+    secrets.extend(named.chain(from_inputs).chain(usual).filter_map(|name| request.vars.get(&name).map(Secret::new)));
+    secrets.extend(network::proxy_secrets(Some(config), &request.vars));
     (logins, secrets)
-}
-
-fn proxy_passwords(proxy: &ProxySettings) -> Vec<Secret> {
-    let urls = [&proxy.http, &proxy.https].into_iter().flatten().filter_map(|url| url::Url::parse(url).ok());
-    urls.filter_map(|url| url.password().map(Secret::new)).collect()
-}
-
-/// Proxies, from the configuration or the environment.
-fn proxies(network: &Network, vars: &Vars) -> ProxySettings {
-    let or_env = |configured: &Option<String>, name: &str| {
-        let lower = name.to_ascii_lowercase();
-        configured.clone().or_else(|| vars.get(name).or_else(|| vars.get(&lower)).map(str::to_owned))
-    };
-    let configured = &network.proxy;
-    ProxySettings {
-        http: or_env(&configured.http, "HTTP_PROXY"),
-        https: or_env(&configured.https, "HTTPS_PROXY"),
-        no_proxy: or_env(&configured.no_proxy, "NO_PROXY"),
-    }
 }
 
 /// The secrets a runner hands out by itself: for the redactor, when there is no request.
 pub fn known_secrets(env: &Environment, context: &CiContext) -> (Vec<Login>, Vec<Secret>) {
     let values = runner::SECRET_VARIABLES.iter().filter_map(|name| env.vars.get(name));
-    (forge_login(context).into_iter().collect(), values.map(|value| Secret::new(value)).collect())
+    let values = values.map(Secret::new).chain(network::proxy_secrets(None, &env.vars));
+    (forge_login(context).into_iter().collect(), values.collect())
 }
 
 /// The value of an `id=value` secret input.
@@ -125,14 +108,18 @@ pub async fn resolve(request: &Request, plan: &Plan, cancel: &CancellationToken)
             hosts.insert(host, login);
         }
     }
-    let registries = finder.registries();
-    let http = finder.http_settings();
-    let Finder { users, notes, problems, .. } = finder;
+    let Finder { users, mut notes, mut problems, .. } = finder;
+    let network::Network { registries, http, bundle, children } = network::read(request, &mut problems);
+    match network::recorded(plan, &http.proxy, users.as_ref().map(DockerConfig::value)) {
+        Some(Ok(note)) => notes.push(note),
+        Some(Err(problem)) => problems.push(problem),
+        None => {}
+    }
     if !problems.is_empty() {
         return Err(Failure::many(FailureKind::Credentials, problems));
     }
     let proxy = http.proxy.clone();
-    Ok(Access { targets, hosts, users, registries, proxy, clients: Clients::new(http), notes })
+    Ok(Access { targets, hosts, users, registries, proxy, bundle, children, clients: Clients::new(http), notes })
 }
 
 impl Access {
@@ -170,6 +157,17 @@ impl Access {
         &self.proxy
     }
 
+    /// The authorities a RUN step should trust, as PEM: ours and this machine's. `None` where no corporate CA is configured.
+    pub fn ca_bundle(&self) -> Option<&[u8]> {
+        self.bundle.as_deref()
+    }
+
+    /// Every configured authority, as PEM: to tell whether a builder was made with these.
+    pub fn certificates(&self) -> Vec<&[u8]> {
+        let own = self.registries.values().filter_map(|(_, ca)| ca.as_deref());
+        own.chain(self.clients.settings().extra_ca_pem.iter().map(Vec::as_slice)).collect()
+    }
+
     /// Tries every configured login, all at once: a wrong one is told before a build is waited for. A registry that cannot be
     /// asked is not a wrong login; the build will tell.
     ///
@@ -202,11 +200,12 @@ impl Access {
     }
 
     /// Writes the private docker configuration: the user's logins where the run is trusted, ours on top, and proxies, which
-    /// buildx hands to RUN steps as build args that are neither in the image nor in the cache key.
+    /// buildx hands to RUN steps as build args that are neither in the image nor in the cache key. Returns what buildx needs in
+    /// its environment.
     ///
     /// # Errors
     /// When the directory cannot be written.
-    pub fn write(&self, run: &RunDir) -> Result<(), Failure> {
+    pub fn write(&self, run: &RunDir) -> Result<Vec<(String, String)>, Failure> {
         let logins: Vec<_> = self.hosts.values().cloned().collect();
         let mut config = credentials::private_config(self.users.as_ref().map(DockerConfig::value), &logins);
         let pairs =
@@ -216,13 +215,19 @@ impl Access {
         if !proxies.is_empty() {
             config["proxies"] = json!({ "default": proxies });
         }
-        credentials::write_private(&run.docker(), &config).map_err(|e| {
+        let write = || -> std::io::Result<_> {
+            credentials::write_private(&run.docker(), &config)?;
+            self.children.as_deref().map(|pem| run.secret("authorities.pem", pem)).transpose()
+        };
+        let authorities = write().map_err(|e| {
             let what = format!("the run's private docker configuration cannot be written: {e}");
             Failure::new(
                 FailureKind::Credentials,
                 Problem::new(what).hint("check the space left and the permissions of the runner's temporary directory"),
             )
-        })
+        })?;
+        // As Go's programs take it (crypto/x509, root_unix.go).
+        Ok(authorities.map(|path| ("SSL_CERT_FILE".to_owned(), path.display().to_string())).into_iter().collect())
     }
 }
 
@@ -236,8 +241,13 @@ pub fn published(plan: &Plan) -> impl Iterator<Item = &TargetPlan> {
 
 /// Registries a plan talks to, as far as it is known.
 pub fn hosts(plan: &Plan) -> BTreeSet<String> {
+    published(plan).map(|t| t.repository.host().to_owned()).chain(pull_hosts(plan)).collect()
+}
+
+/// Those it reads from: of base images and of caches.
+pub fn pull_hosts(plan: &Plan) -> BTreeSet<String> {
     let cache = plan.cache.registry.iter().map(|r| r.repository.host().to_owned());
-    published(plan).map(|t| t.repository.host().to_owned()).chain(cache).chain(base_hosts(plan)).collect()
+    base_hosts(plan).into_iter().chain(cache).collect()
 }
 
 fn base_hosts(plan: &Plan) -> BTreeSet<String> {

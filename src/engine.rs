@@ -12,6 +12,8 @@ use crate::problem::Problem;
 
 /// Where engines listen when nobody says otherwise.
 const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
+/// What a directory of client certificates holds.
+const CERTIFICATES: [&str; 3] = ["key.pem", "cert.pem", "ca.pem"];
 /// How long an engine may take to say what it is.
 const PROBE: Duration = Duration::from_secs(5);
 /// How long a single request may take to be answered, and how long an answer may pause: an engine writes a large image down
@@ -68,9 +70,14 @@ pub async fn connect(address: &Address) -> Result<Option<Engine>, Problem> {
     if !address.explicit && !socket.is_some_and(|path| Path::new(path).exists()) {
         return Ok(None);
     }
+    for file in address.certs.iter().flat_map(|dir| CERTIFICATES.map(|name| dir.join(name))) {
+        if let Err(error) = std::fs::File::open(&file) {
+            return Err(unreachable(address, &format!("{}: {error}", file.display())));
+        }
+    }
     match tokio::time::timeout(PROBE, probe(address)).await {
         Ok(Ok(engine)) => Ok(Some(engine)),
-        Ok(Err(error)) => Err(unreachable(address, &error.to_string())),
+        Ok(Err(error)) => Err(unreachable(address, &innermost(&error))),
         Err(_) => Err(unreachable(address, &format!("no answer within {} s", PROBE.as_secs()))),
     }
 }
@@ -86,6 +93,17 @@ fn unreachable(address: &Address, why: &str) -> Problem {
     Problem::new(format!("the docker engine at {} cannot be used: {}", address.host, first_line(why))).hint(hint)
 }
 
+/// The client's own words say only that it failed; why stands at the end of the chain.
+fn innermost(error: &bollard::errors::Error) -> String {
+    let mut last: &dyn std::error::Error = error;
+    while let Some(source) = last.source() {
+        last = source;
+    }
+    // An `io::Error` does not count what it wraps among its sources.
+    let inner = last.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    inner.map_or_else(|| last.to_string(), ToString::to_string)
+}
+
 fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().chars().take(300).collect()
 }
@@ -95,7 +113,9 @@ async fn probe(address: &Address) -> Result<Engine, bollard::errors::Error> {
     let client = match (&address.certs, address.host.strip_prefix("unix://")) {
         (_, Some(path)) => Docker::connect_with_unix(path, limit, API_DEFAULT_VERSION)?,
         (Some(certs), None) => {
-            let [key, cert, ca] = ["key.pem", "cert.pem", "ca.pem"].map(|file| certs.join(file));
+            // The client takes whichever TLS there is in the process; the second to say so changes nothing.
+            let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+            let [key, cert, ca] = CERTIFICATES.map(|file| certs.join(file));
             Docker::connect_with_ssl(&address.host, &key, &cert, &ca, limit, API_DEFAULT_VERSION)?
         }
         (None, None) => Docker::connect_with_http(&address.host, limit, API_DEFAULT_VERSION)?,
@@ -124,16 +144,16 @@ async fn probe(address: &Address) -> Result<Engine, bollard::errors::Error> {
 }
 
 impl Engine {
-    /// Whether a container of this name exists, running or not.
+    /// The environment a container of this name was made with, `NAME=value`; `None` where there is no such container.
     ///
     /// # Errors
     /// When the engine does not answer.
-    pub async fn has_container(&self, name: &str) -> Result<bool, Problem> {
+    pub async fn container_env(&self, name: &str) -> Result<Option<Vec<String>>, Problem> {
         let asked = self.client.inspect_container(name, None);
         match tokio::time::timeout(PROBE, asked).await {
-            Ok(Ok(_)) => Ok(true),
-            Ok(Err(bollard::errors::Error::DockerResponseServerError { status_code: 404, .. })) => Ok(false),
-            Ok(Err(error)) => Err(unreachable(&self.address, &error.to_string())),
+            Ok(Ok(found)) => Ok(Some(found.config.and_then(|config| config.env).unwrap_or_default())),
+            Ok(Err(bollard::errors::Error::DockerResponseServerError { status_code: 404, .. })) => Ok(None),
+            Ok(Err(error)) => Err(unreachable(&self.address, &innermost(&error))),
             Err(_) => Err(unreachable(&self.address, "no answer")),
         }
     }

@@ -205,6 +205,21 @@ fn proxies(settings: &ProxySettings) -> Result<Vec<Proxy>, HttpError> {
     Ok(all)
 }
 
+/// The login in the address of a proxy, `user:password` as written, with or without `http://` before it.
+pub fn proxy_login(address: &str) -> Option<&str> {
+    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    rest[..end].rsplit_once('@').map(|(login, _)| login).filter(|login| !login.is_empty())
+}
+
+/// `host:port` in the address of a proxy.
+pub fn proxy_host(address: &str) -> Option<String> {
+    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
+    let host = rest.split(['/', '?', '#']).next()?;
+    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+    (!host.is_empty()).then(|| host.to_owned())
+}
+
 fn authorities(settings: &HttpSettings, trust: &Trust) -> Result<Vec<Certificate>, HttpError> {
     let mut all = Vec::new();
     for pem in settings.extra_ca_pem.iter().chain(&trust.ca_pem) {
@@ -243,6 +258,18 @@ mod tests {
         for pem in [&b""[..], b"not a certificate", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
             let settings = HttpSettings { extra_ca_pem: vec![pem.to_vec()], ..HttpSettings::default() };
             assert!(client(&settings, &Trust::default()).is_err(), "{pem:?}");
+        }
+    }
+
+    #[test]
+    fn logins_are_seen_in_every_way_an_address_is_written() {
+        for address in ["http://ada:pw@proxy:3128", "ada:pw@proxy:3128", "socks5h://ada:pw@proxy/"] {
+            assert_eq!(proxy_login(address), Some("ada:pw"), "{address}");
+            assert!(proxy_host(address).unwrap().starts_with("proxy"), "{address}");
+        }
+        assert_eq!(proxy_login("http://token@proxy"), Some("token"));
+        for address in ["http://proxy:3128", "proxy", "http://proxy/a@b", "http://@proxy", ""] {
+            assert_eq!(proxy_login(address), None, "{address}");
         }
     }
 

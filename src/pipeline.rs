@@ -64,14 +64,14 @@ async fn build_and_publish(
 ) -> Result<(), Failure> {
     // Logins.
     let access = access::resolve(request, &plan, cancel).await?;
-    access.write(private)?;
+    let trust = access.write(private)?;
     outcome.notes.extend(access.notes.iter().cloned());
     // What builds: a daemon or an engine, and a builder on it. Logins are tried meanwhile.
-    let buildx = Buildx::locate(&request.vars, private, &request.source.root).map_err(unusable)?;
+    let buildx = Buildx::locate(&request.vars, private, &request.source.root).map_err(unusable)?.with_env(trust);
     let (workplace, checked) =
         tokio::join!(prepare(request, &plan, &access, &buildx, private, events, cancel), access.check(&plan, cancel));
     let (backend, plan, workplace) = workplace?;
-    outcome.notes.extend(backend.notes.iter().cloned());
+    outcome.notes.extend(backend.notes.iter().chain(&workplace.builder.notes).cloned());
     outcome.plan = Some(plan.clone());
     checked?;
     // Build: one solve a step; its content goes to every registry by digest, under no tag.
@@ -148,12 +148,15 @@ async fn prepare(
             Some(_) => buildx.clone().with_users_builders(&request.vars),
             None => buildx.clone(),
         };
-        let hosts = access::hosts(&plan);
+        let (hosts, pulls) = (access::hosts(&plan), access::pull_hosts(&plan));
+        let certificates = access.certificates();
         let around = Surroundings {
             registries: &request.config.registries,
             network: &request.config.network,
             proxy: access.proxy(),
             hosts: &hosts,
+            pulls: &pulls,
+            certificates: &certificates,
             root: &request.source.root,
         };
         let builder = builder::prepare(&backend, &plan.builder, around, &buildx, private, cancel).await?;

@@ -1,17 +1,13 @@
-//! Looks for logins and certificates where people keep them. An untrusted run finds none.
+//! Looks for logins where people keep them. An untrusted run finds none.
 
-use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{forge_login, proxies};
+use super::forge_login;
 use crate::buildx::tool::docker_config;
-use crate::config::model::RegistrySettings;
 use crate::credentials::{self, DockerConfig, Login, Lookup};
 use crate::environment::Vars;
-use crate::http::HttpSettings;
 use crate::problem::Problem;
 use crate::process::{self, Spec};
 use crate::request::Request;
@@ -126,35 +122,4 @@ impl Finder<'_> {
             }
         }
     }
-
-    pub(super) fn registries(&mut self) -> BTreeMap<String, (RegistrySettings, Option<Vec<u8>>)> {
-        let config = &self.request.config;
-        let mut read = BTreeMap::new();
-        for (host, settings) in &config.registries {
-            let ca = settings.ca.as_deref().and_then(|ca| self.read_pem(ca, &format!("registries.{host}.ca")));
-            read.insert(host.clone(), (settings.clone(), ca));
-        }
-        read
-    }
-
-    pub(super) fn http_settings(&mut self) -> HttpSettings {
-        let network = &self.request.config.network;
-        let extra_ca_pem = network.ca.as_deref().and_then(|ca| self.read_pem(ca, "network.ca")).into_iter().collect();
-        let proxy = proxies(network, &self.request.vars);
-        HttpSettings { extra_ca_pem, proxy, ..HttpSettings::default() }
-    }
-
-    fn read_pem(&mut self, path: &str, key: &str) -> Option<Vec<u8>> {
-        read_bounded(&self.request.source.root.join(path))
-            .map_err(|e| self.problems.push(Problem::new(format!("{key}: {path} cannot be read: {e}"))))
-            .ok()
-    }
-}
-
-/// Reads a certificate file of at most 1 MiB.
-fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
-    use std::io::Read as _;
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(1 << 20).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }

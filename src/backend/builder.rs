@@ -8,13 +8,13 @@ use semver::Version;
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
-use super::{Backend, Kind, daemon_config};
+use super::{Backend, Kind, daemon_config, unreached};
 use crate::buildx::argv::{self, ContainerOptions};
 use crate::buildx::inspect::parse_inspect;
 use crate::buildx::tool::Buildx;
 use crate::config::model::{Network, RegistrySettings};
 use crate::engine::Engine;
-use crate::http::ProxySettings;
+use crate::http::{self, ProxySettings};
 use crate::outcome::BuilderFacts;
 use crate::plan::BuilderPlan;
 use crate::problem::{Failure, FailureKind, Problem};
@@ -22,6 +22,9 @@ use crate::rundir::RunDir;
 
 /// The builder the docker CLI calls the engine's own BuildKit by.
 const ENGINES_OWN: &str = "default";
+
+/// The variable by which a container of a fixed name tells what it was made with.
+const SETTINGS: &str = "STAGEFREIGHT_SETTINGS";
 
 /// How buildx drives BuildKit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +46,8 @@ pub struct Builder {
     pub name: String,
     /// How it is driven.
     pub driver: Driver,
+    /// What a person should know: settings that do not reach it.
+    pub notes: Vec<Problem>,
     /// What is known before asking it.
     facts: BuilderFacts,
     /// When we began to prepare it.
@@ -60,6 +65,10 @@ pub struct Surroundings<'a> {
     pub proxy: &'a ProxySettings,
     /// Registries this run talks to.
     pub hosts: &'a BTreeSet<String>,
+    /// Those of them it pulls from.
+    pub pulls: &'a BTreeSet<String>,
+    /// What is in the CA files.
+    pub certificates: &'a [&'a [u8]],
     /// Root that CA paths are relative to.
     pub root: &'a Path,
 }
@@ -79,7 +88,7 @@ pub async fn prepare(
 ) -> Result<Builder, Failure> {
     let started = Instant::now();
     let mut facts = BuilderFacts { name: wanted.name.clone(), action: "created".to_owned(), ..Default::default() };
-    let mut container = None;
+    let (mut container, mut notes) = (None, Vec::new());
     let (driver, create) = match (&backend.kind, &backend.engine) {
         (Kind::Existing(name), _) => {
             facts.name = name.clone();
@@ -99,14 +108,16 @@ pub async fn prepare(
                 "used as it is".clone_into(&mut facts.action);
                 (Driver::Engine, None)
             } else {
-                let options = container_options(wanted, around, run)?;
+                let mut options = container_options(wanted, around, run)?;
                 let context = docker_context(engine, run)?;
-                facts.name = container_builder_name(wanted, &options, around);
+                facts.name = container_builder_name(wanted, &mut options, around);
                 let name = format!("buildx_buildkit_{}0", facts.name);
-                if engine.has_container(&name).await.map_err(|p| Failure::new(FailureKind::Backend, p))? {
-                    "reused".clone_into(&mut facts.action);
-                } else {
-                    container = Some(name);
+                match engine.container_env(&name).await.map_err(super::backend)? {
+                    Some(env) => {
+                        "reused".clone_into(&mut facts.action);
+                        notes.extend(outdated(&name, &env, &options));
+                    }
+                    None => container = Some(name),
                 }
                 (Driver::Container, Some(argv::create_container(&facts.name, &options, context.as_deref())))
             }
@@ -124,14 +135,14 @@ pub async fn prepare(
             .await
             .map_err(|e| super::backend(Problem::new(format!("the builder cannot be made: {e}"))))?;
     }
-    if let (Some(container), Some(engine)) = (container, &backend.engine) {
-        if let Err(error) = buildx.ask(argv::inspect(&facts.name), cancel).await {
-            engine.remove_broken_container(&container).await;
-            let what = format!("the BuildKit container does not start: {error}");
-            return Err(super::backend(Problem::new(what).hint(
-                "check that the engine can pull the image of the builder (build_cache.builder.image) and may run privileged containers",
-            )));
-        }
+    if let (Some(container), Some(engine)) = (container, &backend.engine)
+        && let Err(error) = buildx.ask(argv::inspect(&facts.name), cancel).await
+    {
+        engine.remove_broken_container(&container).await;
+        let what = format!("the BuildKit container does not start: {error}");
+        return Err(super::backend(Problem::new(what).hint(
+            "check that the engine can pull the image of the builder (build_cache.builder.image) and may run privileged containers",
+        )));
     }
     facts.driver = match driver {
         Driver::Remote => "remote",
@@ -140,7 +151,8 @@ pub async fn prepare(
         Driver::Existing => "",
     }
     .to_owned();
-    Ok(Builder { name: facts.name.clone(), driver, facts, started })
+    notes.extend(unreached::notes(driver, &facts.endpoint, around));
+    Ok(Builder { name: facts.name.clone(), driver, notes, facts, started })
 }
 
 impl Builder {
@@ -190,31 +202,49 @@ fn container_options(
     let proxy = around.proxy;
     let pairs = [("HTTP_PROXY", &proxy.http), ("HTTPS_PROXY", &proxy.https), ("NO_PROXY", &proxy.no_proxy)];
     let env: Vec<_> = pairs.into_iter().filter_map(|(k, v)| Some((k.to_owned(), v.clone()?))).collect();
-    if env.iter().any(|(_, value)| has_password(value)) {
-        let what =
-            "network.proxy holds a password, which would stand on the command line that starts the BuildKit container";
+    if [&proxy.http, &proxy.https].into_iter().flatten().any(|url| http::proxy_login(url).is_some()) {
+        let what = "the address of the proxy holds a login, which would stand on the command line that starts the BuildKit container and in the container's settings";
         return Err(super::backend(Problem::new(what).hint(
-            "use a proxy without a password for builds, or a BuildKit daemon (BUILDKIT_HOST) that has the proxy in its own environment",
+            "leave user and password out of network.proxy (or HTTP_PROXY and HTTPS_PROXY), or build with a BuildKit daemon (BUILDKIT_HOST) that has the proxy in its own environment",
         )));
     }
-    let mirrors = around.registries.values().flat_map(|settings| &settings.mirrors);
+    let mirrors = around.registries.values().flat_map(|settings| &settings.mirrors).cloned();
+    let proxies = [&proxy.http, &proxy.https].into_iter().flatten().filter_map(|url| http::proxy_host(url));
     Ok(ContainerOptions {
         image: wanted.image.clone(),
-        host_network: around.hosts.iter().chain(mirrors).any(|h| is_loopback(h)),
+        host_network: around.hosts.iter().cloned().chain(mirrors).chain(proxies).any(|h| is_loopback(&h)),
         env,
         config,
     })
 }
 
-/// A default name tells containers with different settings apart: a running one keeps the settings it was made with.
-fn container_builder_name(wanted: &BuilderPlan, options: &ContainerOptions, around: Surroundings<'_>) -> String {
-    let plain = ContainerOptions { config: None, ..options.clone() } == ContainerOptions::default();
-    if wanted.named || (plain && options.config.is_none()) {
+/// A default name tells containers with different settings apart, for a running one keeps the settings it was made with. One
+/// with a name of the user's is told by a mark among its variables.
+fn container_builder_name(wanted: &BuilderPlan, options: &mut ContainerOptions, around: Surroundings<'_>) -> String {
+    if ContainerOptions::default() == *options {
         return wanted.name.clone();
     }
-    let toml = daemon_config::toml(around.registries, around.network, around.hosts, around.root);
+    // What is in the CA files counts, not where the checkout lies.
+    let toml = daemon_config::toml(around.registries, around.network, around.hosts, Path::new(""));
     let settings = format!("{:?}{:?}{:?}{toml:?}", options.image, options.host_network, options.env);
-    format!("{}-{}", wanted.name, &hex::encode(Sha256::digest(settings.as_bytes()))[..6])
+    let mut hash = Sha256::new_with_prefix(settings.as_bytes());
+    around.certificates.iter().for_each(|pem| hash.update(pem));
+    let hash = &hex::encode(hash.finalize())[..6];
+    if !wanted.named {
+        return format!("{}-{hash}", wanted.name);
+    }
+    options.env.push((SETTINGS.to_owned(), hash.to_owned()));
+    wanted.name.clone()
+}
+
+/// The container runs with other settings than it would be made with now. It is not ended: another run may be using it.
+fn outdated(container: &str, env: &[String], options: &ContainerOptions) -> Option<Problem> {
+    let made = env.iter().find_map(|pair| pair.strip_prefix(SETTINGS)?.strip_prefix('='))?;
+    let now = options.env.iter().find(|(name, _)| name == SETTINGS).map_or("", |(_, hash)| hash.as_str());
+    (made != now).then(|| {
+        let what = format!("the container {container} was made with other settings of registries, network or image than the configuration has now, and keeps them");
+        Problem::new(what).hint(format!("remove it when no build runs: docker rm --force {container} (its cache stays), then run again"))
+    })
 }
 
 /// buildx refuses to take TLS data from the environment; a docker context in the run's private configuration carries it
@@ -247,14 +277,11 @@ fn cannot_write(error: &std::io::Error) -> Failure {
     )
 }
 
-/// A registry on `localhost` is this machine's, which a container sees only in the host's network.
+/// What is on `localhost` is this machine's, which a container sees only in the host's network.
 fn is_loopback(host: &str) -> bool {
+    let host = host.split('/').next().unwrap_or(host);
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
     name == "localhost" || name.starts_with("127.") || name == "[::1]"
-}
-
-fn has_password(proxy: &str) -> bool {
-    url::Url::parse(proxy).is_ok_and(|url| url.password().is_some())
 }
 
 /// Where the record of the builder goes, below the workspace.

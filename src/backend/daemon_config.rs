@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::config::model::{Network, RegistrySettings};
 
 /// The file, or `None` where nothing needs saying. `hosts` are the registries the run talks to: a corporate CA has to be
-/// named for each.
+/// named for each, and for their mirrors.
 pub(super) fn toml(
     registries: &BTreeMap<String, RegistrySettings>,
     network: &Network,
@@ -18,6 +18,9 @@ pub(super) fn toml(
     let mut names: BTreeSet<&str> = registries.keys().map(String::as_str).collect();
     if network.ca.is_some() {
         names.extend(hosts.iter().map(String::as_str));
+        let mirrors = registries.values().flat_map(|settings| &settings.mirrors);
+        // A mirror may be a path on a host.
+        names.extend(mirrors.map(|mirror| mirror.split('/').next().unwrap_or(mirror)));
     }
     let mut text = String::new();
     for name in names {
@@ -25,6 +28,9 @@ pub(super) fn toml(
         let _ = writeln!(text, "[registry.{}]", string(name));
         if settings.http {
             text.push_str("  http = true\n");
+        } else if settings.insecure || settings.ca.is_some() {
+            // Who speaks of certificates means TLS, on this very machine too, where the daemon would try plain http first.
+            text.push_str("  http = false\n");
         }
         if settings.insecure {
             text.push_str("  insecure = true\n");
@@ -70,17 +76,23 @@ mod tests {
 
     #[test]
     fn registries_and_the_corporate_ca_are_said_in_the_daemons_words() {
-        let settings = RegistrySettings { http: true, mirrors: vec!["m:5000".into()], ..Default::default() };
-        let registries = BTreeMap::from([("r.corp:5000".to_owned(), settings)]);
+        let settings = RegistrySettings { http: true, mirrors: vec!["m:5000/hub".into()], ..Default::default() };
+        let tls = RegistrySettings { ca: Some("tls.pem".into()), ..Default::default() };
+        let registries = BTreeMap::from([("r.corp:5000".to_owned(), settings), ("localhost:5443".to_owned(), tls)]);
         let network = Network { ca: Some("certs/\"corp\".pem".into()), ..Default::default() };
         let hosts = BTreeSet::from(["docker.io".to_owned()]);
         let text = toml(&registries, &network, &hosts, Path::new("/w")).unwrap();
         insta::assert_snapshot!(text, @r#"
         [registry."docker.io"]
           ca = ["/w/certs/\"corp\".pem"]
+        [registry."localhost:5443"]
+          http = false
+          ca = ["/w/tls.pem", "/w/certs/\"corp\".pem"]
+        [registry."m:5000"]
+          ca = ["/w/certs/\"corp\".pem"]
         [registry."r.corp:5000"]
           http = true
-          mirrors = ["m:5000"]
+          mirrors = ["m:5000/hub"]
           ca = ["/w/certs/\"corp\".pem"]
         "#);
         assert_eq!(toml(&BTreeMap::new(), &Network::default(), &hosts, Path::new("/w")), None);

@@ -3,6 +3,7 @@
 pub mod builder;
 mod daemon_config;
 mod probe;
+mod unreached;
 
 use std::path::{Path, PathBuf};
 

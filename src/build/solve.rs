@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::exports::{self, Reach, Route};
 use super::{Built, Workshop, blank, place};
-use crate::access::Access;
+use crate::access::{Access, CA_SECRET};
 use crate::buildx::argv::{self, Export, Invocation};
 use crate::buildx::errors;
 use crate::buildx::metadata::{self, Metadata, MetadataError};
@@ -282,12 +282,20 @@ fn secret_files(index: usize, step: &Step, shop: Workshop<'_>) -> Result<Vec<(St
         let path = shop.run.secret(&format!("{index}-{n}"), value.reveal().as_bytes());
         path.map(|path| (id.clone(), path))
     };
-    step.secret_values
-        .iter()
-        .enumerate()
-        .map(write)
-        .collect::<Result<_, _>>()
-        .map_err(|e| failed(FailureKind::Backend, Problem::new(format!("a build secret cannot be handed over: {e}"))))
+    let mut files = step.secret_values.iter().enumerate().map(write).collect::<Result<Vec<_>, _>>();
+    if let (Ok(files), Some(bundle), false) = (&mut files, shop.access.ca_bundle(), gives_secret(step, CA_SECRET)) {
+        let path = shop.run.secret(&format!("{index}-{CA_SECRET}"), bundle);
+        let path = path.map_err(|e| failed(FailureKind::Backend, Problem::new(format!("{CA_SECRET}: {e}"))))?;
+        files.push((CA_SECRET.to_owned(), path));
+    }
+    files.map_err(|e| failed(FailureKind::Backend, Problem::new(format!("a build secret cannot be handed over: {e}"))))
+}
+
+/// The user hands over a secret of this name.
+fn gives_secret(step: &Step, id: &str) -> bool {
+    let named = format!("id={id}");
+    step.secret_values.iter().any(|(own, _)| own == id)
+        || step.secrets.iter().any(|spec| spec.split(',').any(|field| field == named))
 }
 
 fn failed(kind: FailureKind, problem: Problem) -> Failure {

@@ -99,10 +99,13 @@ fn external(facts: &Facts<'_>, flags: &mut Flags) {
     for branch in facts.branch.into_iter().chain(fallback) {
         match reference(branch) {
             Ok(reference) => {
-                flags.from.push(spec(&[("type", "registry"), ("ref", &reference)]));
+                // A daemon of somebody else's has nobody but us to say that this registry may be spoken to without TLS.
+                let insecure = registry.insecure.then_some(("registry.insecure", "true"));
+                let place = [("type", "registry"), ("ref", reference.as_str())].into_iter().chain(insecure);
+                let place: Vec<_> = place.collect();
+                flags.from.push(spec(&place));
                 if facts.branch == Some(branch) && !facts.read_only {
-                    let to = [("type", "registry"), ("ref", reference.as_str())];
-                    flags.to.push(export(&to, facts.config.external.mode.unwrap_or(CacheExport::Max)));
+                    flags.to.push(export(&place, facts.config.external.mode.unwrap_or(CacheExport::Max)));
                 }
             }
             Err(why) => {

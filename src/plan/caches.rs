@@ -105,6 +105,7 @@ fn registry(facts: &Facts<'_>, found: &mut Findings) -> Option<CacheRegistry> {
     match targets::repository(target, facts) {
         Ok(repository) => Some(CacheRegistry {
             target: id.to_owned(),
+            insecure: facts.request.config.registries.get(repository.host()).is_some_and(|r| r.http || r.insecure),
             provider: target.provider.and_then(provider::named).unwrap_or_else(|| provider::of_host(repository.host())),
             repository,
             credentials: target.credentials.clone().filter(|prefix| !prefix.is_empty()),

@@ -26,7 +26,7 @@ pub(crate) mod version;
 pub use model::*;
 
 use crate::cache;
-use crate::config::model::{Backend, Driver};
+use crate::config::model::{Backend, Config, Driver, ExternalRetention, LocalRetention};
 use crate::problem::{Failure, FailureKind, Problem};
 use crate::request::Request;
 use caches::Caches;
@@ -73,6 +73,9 @@ pub fn resolve(request: &Request) -> Result<Plan, Failure> {
 /// What a person should know before anything happens.
 fn notes(facts: &Facts<'_>, found: &mut Findings) {
     let request = facts.request;
+    if let Some(idle) = idle_settings(&request.config) {
+        found.note(idle);
+    }
     if let Some(reason) = facts.untrusted() {
         let mut withheld: Vec<String> = request.context.registry.iter().map(|own| own.variable.clone()).collect();
         let prefixes = request.config.targets.iter().filter_map(|target| target.credentials.as_ref());
@@ -98,6 +101,19 @@ fn notes(facts: &Facts<'_>, found: &mut Findings) {
             ));
         }
     }
+}
+
+/// Settings that are read and checked, and that this version does not act on: silence would pass for obedience.
+fn idle_settings(config: &Config) -> Option<String> {
+    let cache = &config.build_cache;
+    let idle = [
+        ("targets: retention", config.targets.iter().any(|t| t.retention.is_some())),
+        ("build_cache: local: retention", cache.local.retention != LocalRetention::default()),
+        ("build_cache: external: retention", cache.external.retention != ExternalRetention::default()),
+        ("build_cache: cleanup", cache.cleanup.enabled),
+    ];
+    let names: Vec<_> = idle.into_iter().filter(|(_, set)| *set).map(|(name, _)| format!("`{name}`")).collect();
+    (!names.is_empty()).then(|| format!("{}: not acted on by this version, nothing is deleted", names.join(", ")))
 }
 
 /// The builder wanted.

@@ -236,6 +236,8 @@ pub struct CacheRegistry {
     pub provider: Provider,
     /// Prefix of the environment variables with its login.
     pub credentials: Option<String>,
+    /// It is reached without verified TLS.
+    pub insecure: bool,
 }
 
 /// The builder wanted.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::fault_proxy::{Fault, FaultProxy, Rule};
+use crate::scenery::fault_proxy::{Fault, FaultProxy, Rule};
 use crate::support::{Registry, Sandbox};
 
 use super::publish::small;

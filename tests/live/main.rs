@@ -3,9 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed")]
 
-#[path = "../support/fault_proxy.rs"]
-#[allow(dead_code, unreachable_pub, clippy::disallowed_methods, reason = "shared with the registry's tests")]
-mod fault_proxy;
+#[path = "../support/mod.rs"]
+mod scenery;
 mod support;
 
 mod backends;
@@ -14,6 +13,7 @@ mod credentials;
 mod failures;
 mod faults;
 mod hostile;
+mod network;
 mod plans;
 mod publish;
 mod runners;

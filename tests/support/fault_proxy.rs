@@ -71,11 +71,11 @@ pub struct FaultProxy {
 
 struct Shared {
     upstream: String,
-    host: String,
     client: reqwest::Client,
     rules: Mutex<Vec<Rule>>,
     seen: Mutex<Vec<Seen>>,
     tokens: Mutex<Option<Tokens>>,
+    realm: Mutex<String>,
 }
 
 /// A token server in front of the registry, as Docker Hub or GitLab have it.
@@ -152,11 +152,11 @@ impl FaultProxy {
         let trust = Trust { plain: true, patient: true, ..Trust::default() };
         let shared = Arc::new(Shared {
             upstream: upstream.to_owned(),
-            host: host.clone(),
             client: stagefreight::http::client(&HttpSettings::default(), &trust).unwrap(),
             rules: Mutex::new(rules.into_iter().collect()),
             seen: Mutex::default(),
             tokens: Mutex::default(),
+            realm: Mutex::new(format!("http://{host}")),
         });
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let app = axum::Router::new().fallback(handle).with_state(Arc::clone(&shared));
@@ -179,6 +179,11 @@ impl FaultProxy {
         let (user, pass) = (user.to_owned(), pass.to_owned());
         *self.shared.tokens.lock().unwrap() = Some(Tokens { user, pass, life, given: HashMap::new() });
         self
+    }
+
+    /// Says that tokens are to be had below this address: that of a front of its own.
+    pub fn tokens_at(&self, address: &str) {
+        address.clone_into(&mut self.shared.realm.lock().unwrap());
     }
 
     /// `127.0.0.1:port`: a registry host for image names.
@@ -363,6 +368,10 @@ impl Shared {
         let mut tokens = self.tokens.lock().unwrap();
         let tokens = tokens.as_mut()?;
         let query: Vec<(String, String)> = url::form_urlencoded::parse(seen.query.as_bytes()).into_owned().collect();
+        if seen.path == "/token" && seen.method == "POST" {
+            // As most token servers: not by OAuth 2. BuildKit asks in this way first.
+            return Some(answer(405, &[], String::new()));
+        }
         if seen.path == "/token" {
             return Some(tokens.give(seen, &query));
         }
@@ -374,7 +383,8 @@ impl Shared {
         let token = seen.authorization.as_deref().and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
         let allowed =
             tokens.given.get(token).is_some_and(|(scopes, until)| *until > Instant::now() && scopes.contains(&need));
-        let challenge = format!("Bearer realm=\"http://{}/token\",service=\"testbed\",scope=\"{need}\"", self.host);
+        let realm = self.realm.lock().unwrap();
+        let challenge = format!("Bearer realm=\"{realm}/token\",service=\"testbed\",scope=\"{need}\"");
         let body = r#"{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}"#;
         (!allowed).then(|| answer(401, &[("www-authenticate", challenge)], body.to_owned()))
     }

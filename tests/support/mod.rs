@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 pub mod fault_proxy;
+pub mod forward_proxy;
 pub mod tls_front;
 
 /// A variable of the testbed. A live test without its component fails; it never passes by being skipped.

@@ -49,6 +49,12 @@ fn of_verdict(verdict: &Verdict<'_>) -> Option<String> {
         Verdict::PushDenied(target) => format!(
             "Give the job a login that may write to {target}: `credentials: PREFIX` on the target, with PREFIX_USER and PREFIX_TOKEN as variables of the job. If it has one, check that it is valid and has the right to write."
         ),
+        Verdict::Untrusted(host) | Verdict::SpeaksTls(host) => format!(
+            "Name the CA of its certificate in .stagefreight.yml, `registries: {{'{host}': {{ca: FILE}}}}` or `network: {{ca: FILE}}`, or accept any with `insecure: true` there. A BuildKit daemon of your own needs the CA in its buildkitd.toml."
+        ),
+        Verdict::SpeaksPlain(host) => format!(
+            "Say so in .stagefreight.yml, `registries: {{'{host}': {{http: true}}}}`. A BuildKit daemon of your own needs it in its buildkitd.toml to pull from there."
+        ),
         Verdict::PushUnreachable(_) => {
             "Check host and port of the target, and that its registry runs. The builder must reach it from where it runs, which is not always this machine."
                 .to_owned()

@@ -49,6 +49,12 @@ pub(super) enum Verdict<'a> {
     PushDenied(&'a str),
     /// The registry could not be reached for the push.
     PushUnreachable(&'a str),
+    /// The builder does not trust a registry's certificate.
+    Untrusted(&'a str),
+    /// The builder speaks TLS to a registry that does not.
+    SpeaksPlain(&'a str),
+    /// The builder speaks plain http to a registry that wants TLS.
+    SpeaksTls(&'a str),
     /// The builder went away in the middle.
     LostContact,
     /// Anything else.
@@ -95,7 +101,10 @@ impl<'a> Verdict<'a> {
         } else if let Some((_, rest)) = summary.split_once("target stage \"") {
             Self::NoStage(rest.split('"').next().unwrap_or(rest))
         } else if let Some((_, rest)) = summary.split_once("failed to resolve source metadata for ") {
-            let image = rest.split(": ").next().unwrap_or(rest);
+            let (image, why) = rest.split_once(": ").unwrap_or((rest, ""));
+            if let Some(verdict) = Self::of_tls(image, why) {
+                return verdict;
+            }
             match says(rest, &REFUSALS) {
                 true => Self::ImageDenied(image),
                 false if rest.ends_with("not found") => Self::NoImage(image),
@@ -103,7 +112,9 @@ impl<'a> Verdict<'a> {
             }
         } else if let Some((_, rest)) = summary.split_once("failed to push ") {
             let (target, why) = rest.split_once(": ").unwrap_or((rest, ""));
-            if says(why, &REFUSALS) {
+            if let Some(verdict) = Self::of_tls(target, why) {
+                verdict
+            } else if says(why, &REFUSALS) {
                 Self::PushDenied(target)
             } else if why.contains("failed to do request") {
                 Self::PushUnreachable(target)
@@ -116,6 +127,20 @@ impl<'a> Verdict<'a> {
             Self::NoMultiPlatform
         } else {
             Self::Other
+        }
+    }
+
+    /// Trouble with the registry of an image before a word of HTTP is understood.
+    fn of_tls(image: &'a str, why: &str) -> Option<Self> {
+        let host = image.split('/').next().filter(|host| host.contains(['.', ':'])).unwrap_or("docker.io");
+        if why.contains("x509: ") || why.contains("tls: failed to verify") {
+            Some(Self::Untrusted(host))
+        } else if why.contains("server gave HTTP response to HTTPS client") {
+            Some(Self::SpeaksPlain(host))
+        } else if why.contains("malformed HTTP response") || why.contains("HTTP request to an HTTPS server") {
+            Some(Self::SpeaksTls(host))
+        } else {
+            None
         }
     }
 }
@@ -177,6 +202,9 @@ pub(super) fn read(summary: &str, dockerfile: Option<&Location>) -> Option<Found
         Verdict::ImageDenied(image) => format!("image `{image}` may not be pulled with the credentials given"),
         Verdict::NoStage(stage) => format!("the Dockerfile has no stage `{stage}`"),
         Verdict::PushDenied(target) => format!("the registry does not let this job push to {target}"),
+        Verdict::Untrusted(host) => format!("the builder does not trust the certificate of the registry {host}"),
+        Verdict::SpeaksPlain(host) => format!("the registry {host} speaks plain http, and the builder expects TLS"),
+        Verdict::SpeaksTls(host) => format!("the registry {host} speaks TLS, and the builder expects plain http"),
         Verdict::PushUnreachable(target) => format!("the builder cannot reach the registry of {target}"),
         Verdict::LostContact => "contact with the builder was lost in the middle of the build".to_owned(),
     };

@@ -103,6 +103,26 @@ fn every_kind_of_failed_build_is_understood() {
     "the builder cannot reach the registry of localhost:1/a"
 )]
 #[case(
+    "failed to build: failed to solve: failed to push reg.corp/a: failed to do request: Head \"https://reg.corp/v2/a/blobs/x\": tls: failed to verify certificate: x509: certificate signed by unknown authority",
+    "-",
+    "the builder does not trust the certificate of the registry reg.corp"
+)]
+#[case(
+    "failed to build: failed to solve: busybox: failed to resolve source metadata for docker.io/library/busybox: failed to do request: Head \"https://registry/v2/x\": tls: failed to verify certificate: x509: certificate signed by unknown authority",
+    "-",
+    "the builder does not trust the certificate of the registry docker.io"
+)]
+#[case(
+    "failed to build: failed to solve: failed to push reg.corp:5000/a: failed to do request: Head \"https://reg.corp:5000/v2/a/blobs/x\": http: server gave HTTP response to HTTPS client",
+    "-",
+    "the registry reg.corp:5000 speaks plain http, and the builder expects TLS"
+)]
+#[case(
+    "failed to build: failed to solve: failed to push 127.0.0.1:1/a: failed to do request: Head \"http://127.0.0.1:1/v2/a/blobs/x\": net/http: HTTP/1.x transport connection broken: malformed HTTP response \"\\x15\\x03\"",
+    "-",
+    "the registry 127.0.0.1:1 speaks TLS, and the builder expects plain http"
+)]
+#[case(
     "failed to build: failed to receive status: rpc error: code = Unavailable desc = error reading from server: EOF",
     "-",
     "contact with the builder was lost in the middle of the build"

@@ -16,6 +16,7 @@ fn registry() -> CacheRegistry {
         repository: "ghcr.io/acme/app".parse().unwrap(),
         provider: Provider::Ghcr,
         credentials: None,
+        insecure: false,
     }
 }
 
@@ -109,4 +110,13 @@ fn the_directory_is_named_by_the_repository() {
     config.mode = CacheMode::Local;
     let got = flags(&Facts { local_dir: &dir(&config), ..facts(&config, &registry()) });
     assert_eq!(got.from, ["type=local,\"src=/c,type=x/5f89da0438fa1b17\""]);
+}
+
+#[test]
+fn a_registry_without_verified_tls_is_named_as_such() {
+    let plain = CacheRegistry { insecure: true, ..registry() };
+    let config = BuildCache { mode: CacheMode::Shared, ..BuildCache::default() };
+    let flags = flags(&facts(&config, &plain));
+    assert!(!flags.from.is_empty() && !flags.to.is_empty());
+    assert!(flags.from.iter().chain(&flags.to).all(|spec| spec.contains(",registry.insecure=true")), "{flags:?}");
 }

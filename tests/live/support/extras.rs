@@ -16,8 +16,13 @@ pub(crate) struct PrivateBuildkitd {
 
 impl PrivateBuildkitd {
     pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// With more environment.
+    pub(crate) fn start_with(vars: &[(&str, &str)]) -> Self {
         let name = format!("t{}", unique());
-        let said = Testbed::script(&["buildkitd", "start", &name]);
+        let said = Testbed::script_with(&["buildkitd", "start", &name], vars);
         let get = |key: &str| said.iter().find(|(k, _)| k == key).unwrap().1.clone();
         Self { host: get("BUILDKIT_HOST"), pid: get("BUILDKITD_PID").parse().unwrap(), name }
     }
@@ -99,7 +104,7 @@ fn settings(dir: &Path, users: &[(&str, &str)]) -> String {
     };
     format!(
         "version: 0.1\nlog: {{level: info, accesslog: {{disabled: true}}}}\nstorage:\n  filesystem: {{rootdirectory: '{}'}}\n  \
-         delete: {{enabled: true}}\nhttp: {{addr: '127.0.0.1:0', secret: x}}\n{auth}",
+         delete: {{enabled: true}}\nhttp: {{addr: '127.0.0.1:0', secret: x, relativeurls: true}}\n{auth}",
         storage.display()
     )
 }
@@ -138,6 +143,7 @@ pub(crate) fn strangers_certs(to: &Path) {
     args.extend(ec);
     Testbed::tool("openssl", &args);
     let mut args = vec!["req", "-subj", "/CN=client", "-keyout", &key, "-out", &request];
+    args.extend(["-addext", "extendedKeyUsage=clientAuth"]);
     args.extend(ec);
     Testbed::tool("openssl", &args);
     Testbed::tool(
@@ -152,6 +158,8 @@ pub(crate) fn strangers_certs(to: &Path) {
             "-CAkey",
             &ca_key,
             "-CAcreateserial",
+            "-copy_extensions",
+            "copy",
             "-days",
             "2",
             "-out",

@@ -52,8 +52,16 @@ impl Testbed {
 
     /// Runs `ci/testbed` and reads the `KEY=VALUE` lines it prints.
     pub(crate) fn script(args: &[&str]) -> Vec<(String, String)> {
+        Self::script_with(args, &[])
+    }
+
+    /// The same, with more environment for what it starts.
+    pub(crate) fn script_with(args: &[&str], vars: &[(&str, &str)]) -> Vec<(String, String)> {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("ci/testbed");
-        let output = Self::tool(script.to_str().unwrap(), args);
+        let vars: Vec<_> = vars.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let args: Vec<_> =
+            vars.iter().map(String::as_str).chain([script.to_str().unwrap()]).chain(args.iter().copied()).collect();
+        let output = Self::tool("env", &args);
         let text = String::from_utf8(output.stdout).unwrap();
         text.lines().filter_map(|l| l.split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned())).collect()
     }
