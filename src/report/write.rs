@@ -149,8 +149,11 @@ fn not_written(file: &str, error: &std::io::Error) -> Problem {
 
 /// Takes away what an earlier run left below `.stagefreight/`: it would be taken for this one's.
 pub fn withdraw(workspace: &Path, file: &str) {
-    // What cannot be removed cannot be written either, and writing tells.
-    let _ = directory(workspace).map(|()| fs::remove_file(workspace.join(file)));
+    // Makes nothing: an empty directory of ours would be in the context of the first build. What cannot be removed cannot be
+    // written either, and writing tells.
+    if fs::symlink_metadata(workspace.join(DIRECTORY)).is_ok_and(|found| found.is_dir()) {
+        let _ = fs::remove_file(workspace.join(file));
+    }
 }
 
 /// Puts one more document below `.stagefreight/`, replacing an older one in one move.
