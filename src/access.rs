@@ -102,10 +102,19 @@ pub async fn resolve(request: &Request, plan: &Plan, cancel: &CancellationToken)
     others.extend(request.config.registries.keys().map(|host| (host.clone(), None)));
     others.extend(base_hosts(plan).into_iter().map(|host| (host, None)));
     for (host, prefix) in others {
-        if !hosts.contains_key(&host)
-            && let Some(login) = finder.login(&host, prefix.as_deref()).await
-        {
-            hosts.insert(host, login);
+        match (hosts.get(&host), prefix) {
+            (Some(login), Some(prefix)) if !login.source.starts_with(&format!("{prefix}_")) => {
+                let what = format!("the builder has one login for {host}, that from {}: not {prefix}_*", login.source);
+                finder
+                    .notes
+                    .push(Problem::new(what).hint("give the cache and the target on one host the same credentials"));
+            }
+            (Some(_), _) => {}
+            (None, prefix) => {
+                if let Some(login) = finder.login(&host, prefix.as_deref()).await {
+                    hosts.insert(host, login);
+                }
+            }
         }
     }
     let Finder { users, mut notes, mut problems, .. } = finder;

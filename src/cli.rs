@@ -61,7 +61,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Call, clap::Err
     let matches = command().try_get_matches_from(args)?;
     Ok(match matches.subcommand() {
         Some(("plan", sub)) => Call::Plan(flags(sub), format(sub)),
-        Some(("schema", sub)) => Call::Schema(schema_of(sub)),
+        Some(("schema", sub)) => Call::Schema(schema_of(sub)?),
         Some(("completions", sub)) => Call::Completions(shell(sub)),
         Some(("version", sub)) => Call::Version(format(sub)),
         Some((_, sub)) => Call::Run(flags(sub)),
@@ -189,12 +189,16 @@ fn shell(matches: &ArgMatches) -> clap_complete::Shell {
     matches.get_one("shell").copied().unwrap_or(clap_complete::Shell::Bash)
 }
 
-fn schema_of(matches: &ArgMatches) -> SchemaOf {
+fn schema_of(matches: &ArgMatches) -> Result<SchemaOf, clap::Error> {
     let is = |name: &str, value: &str| matches.get_one::<String>(name).is_some_and(|given| given == value);
     match (is("of", "result"), is("format", "markdown")) {
-        (true, _) => SchemaOf::Result,
-        (false, true) => SchemaOf::ConfigReference,
-        (false, false) => SchemaOf::Config,
+        (true, true) => {
+            let what = "the result document has no reference in markdown, only its schema; leave out --format";
+            Err(command().error(clap::error::ErrorKind::ArgumentConflict, what))
+        }
+        (true, false) => Ok(SchemaOf::Result),
+        (false, true) => Ok(SchemaOf::ConfigReference),
+        (false, false) => Ok(SchemaOf::Config),
     }
 }
 
@@ -241,6 +245,8 @@ mod tests {
         assert_eq!(parse_words(&["plan"]).unwrap(), Call::Plan(Flags::default(), Format::Text));
         assert_eq!(parse_words(&["schema"]).unwrap(), Call::Schema(SchemaOf::Config));
         assert_eq!(parse_words(&["schema", "--format", "markdown"]).unwrap(), Call::Schema(SchemaOf::ConfigReference));
+        assert_eq!(parse_words(&["schema", "--of", "result"]).unwrap(), Call::Schema(SchemaOf::Result));
+        assert_eq!(parse_words(&["schema", "--of", "result", "--format", "markdown"]).unwrap_err().exit_code(), 2);
         assert_eq!(parse_words(&[]).unwrap_err().exit_code(), 2);
         assert_eq!(parse_words(&["run", "--no-such"]).unwrap_err().exit_code(), 2);
         assert_eq!(parse_words(&["--help"]).unwrap_err().exit_code(), 0);

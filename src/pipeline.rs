@@ -3,6 +3,7 @@
 //! Nothing here prints, decides how things look, or knows how a stage works.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -21,6 +22,9 @@ use crate::report;
 use crate::request::Request;
 use crate::rundir::RunDir;
 use crate::{access, access::Access};
+
+/// How long after the last build the builder's description may take.
+const DESCRIPTION: Duration = Duration::from_secs(5);
 
 /// Does what was asked for. Whatever was reached stands in `outcome`, also when this ends early.
 ///
@@ -87,9 +91,19 @@ async fn build_and_publish(
         events,
         cancel,
     };
+    // A builder that died cannot be described: nobody waits for that long after the last build.
+    let enough = cancel.child_token();
     let (built, facts) = tokio::join!(
-        build::run(&plan, shop),
-        workplace.builder.describe(&workplace.buildx, &workplace.version, cancel)
+        async {
+            let built = build::run(&plan, shop).await;
+            let enough = enough.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(DESCRIPTION).await;
+                enough.cancel();
+            });
+            built
+        },
+        workplace.builder.describe(&workplace.buildx, &workplace.version, &enough)
     );
     record_builder(request, facts, outcome);
     let candidates = note_builds(built, outcome);
