@@ -15,6 +15,7 @@ use crate::buildx::tool::Buildx;
 use crate::config::model::{Network, RegistrySettings};
 use crate::engine::Engine;
 use crate::http::{self, ProxySettings};
+use crate::image::reference::is_loopback;
 use crate::outcome::BuilderFacts;
 use crate::plan::BuilderPlan;
 use crate::problem::{Failure, FailureKind, Problem};
@@ -212,7 +213,14 @@ fn container_options(
     let proxies = [&proxy.http, &proxy.https].into_iter().flatten().filter_map(|url| http::proxy_host(url));
     Ok(ContainerOptions {
         image: wanted.image.clone(),
-        host_network: around.hosts.iter().cloned().chain(mirrors).chain(proxies).any(|h| is_loopback(&h)),
+        // What is on `localhost` is this machine's, which a container sees only in the host's network.
+        host_network: around
+            .hosts
+            .iter()
+            .cloned()
+            .chain(mirrors)
+            .chain(proxies)
+            .any(|h| is_loopback(h.split('/').next().unwrap_or(&h))),
         env,
         config,
     })
@@ -275,13 +283,6 @@ fn cannot_write(error: &std::io::Error) -> Failure {
         Problem::new(format!("the run's private directory cannot be written: {error}"))
             .hint("check the space left and the permissions of the runner's directory for temporary files"),
     )
-}
-
-/// What is on `localhost` is this machine's, which a container sees only in the host's network.
-fn is_loopback(host: &str) -> bool {
-    let host = host.split('/').next().unwrap_or(host);
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    name == "localhost" || name.starts_with("127.") || name == "[::1]"
 }
 
 /// Where the record of the builder goes, below the workspace.

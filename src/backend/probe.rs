@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::buildx::argv::ClientCerts;
+use crate::image::reference::is_loopback;
 
 /// How long a daemon may take to answer.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -123,10 +124,7 @@ impl Endpoint {
     fn is_local(&self) -> bool {
         match self {
             Self::Unix(_) => true,
-            Self::Tcp { host, .. } => {
-                let bare = host.trim_start_matches('[').trim_end_matches(']');
-                bare == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
-            }
+            Self::Tcp { host, .. } => is_loopback(host),
         }
     }
 }

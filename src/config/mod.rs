@@ -15,3 +15,8 @@ pub mod template;
 pub mod units;
 
 pub use load::{Loaded, load, read};
+
+/// The beginning of what somebody wrote, short enough for a sentence.
+fn clip(text: &str) -> String {
+    text.chars().take(60).collect()
+}

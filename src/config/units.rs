@@ -1,5 +1,6 @@
 //! Ages (`7d`, `72h30m`) and sizes (`15GB`) as the config writes them. Pure; whoever compares them with a clock or a disk lives elsewhere.
 
+use crate::config::clip;
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
@@ -111,10 +112,6 @@ fn leading_unit(text: &str) -> Option<(f64, &str)> {
         ("d", DAY),
     ];
     UNITS.iter().find_map(|(unit, seconds)| text.strip_prefix(unit).map(|rest| (*seconds, rest)))
-}
-
-fn clip(text: &str) -> String {
-    text.chars().take(60).collect()
 }
 
 impl fmt::Display for Age {

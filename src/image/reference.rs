@@ -114,6 +114,16 @@ pub fn parse_tagged(s: &str) -> Result<(Repository, Option<Tag>), BadName> {
     }
 }
 
+/// Whether a host, with or without a port, is this very machine: `localhost` or a loopback address. Docker's own rule for what
+/// may be spoken to without TLS.
+pub fn is_loopback(host: &str) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(v6) => v6.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
 fn is_host(host: &str) -> bool {
     let (name, port) = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((v6, rest)) => {
@@ -240,6 +250,16 @@ mod tests {
         assert!(long.parse::<Tag>().is_ok());
         for bad in ["", ".a", "-a", "a+b", "a/b", "a b", &format!("{long}a"), "ä"] {
             assert!(bad.parse::<Tag>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_this_machine_is_loopback() {
+        for here in ["localhost", "localhost:5000", "127.0.0.1", "127.9.9.9:1", "[::1]", "[::1]:5000"] {
+            assert!(is_loopback(here), "{here}");
+        }
+        for away in ["", "127.0.0.1.example.com:5000", "localhost.example.com", "10.0.0.1", "[::2]:5000"] {
+            assert!(!is_loopback(away), "{away}");
         }
     }
 

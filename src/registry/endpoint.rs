@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use crate::image::reference::DOCKER_HUB;
+use crate::image::reference::{DOCKER_HUB, is_loopback};
 
 /// What a registry needs beyond its name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,15 +23,6 @@ pub(super) fn base(host: &str, settings: &HostSettings) -> Option<Url> {
     // Docker Hub's API lives elsewhere than its name says.
     let host = if host == DOCKER_HUB { "registry-1.docker.io" } else { host };
     Url::parse(&format!("{scheme}://{host}/")).ok()
-}
-
-/// This machine: docker's own rule for what may be spoken to without TLS.
-pub(super) fn is_loopback(host: &str) -> bool {
-    let name = match host.strip_prefix('[') {
-        Some(v6) => v6.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
-    };
-    name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 /// Whether an address belongs to the same server, so that credentials may go there.

@@ -13,11 +13,12 @@ use tokio::sync::Mutex;
 use url::Url;
 
 use super::auth::{self, Challenge, Known, TokenRequest};
-use super::endpoint::{HostSettings, base, is_loopback, same_origin};
+use super::endpoint::{HostSettings, base, same_origin};
 use super::error::{Attempt, Fault, MAX_ERROR_BODY, RegistryError};
 use super::moving::Moving;
 use crate::credentials::Login;
 use crate::http::{Clients, Timeouts, Trust};
+use crate::image::reference::is_loopback;
 use crate::secret::Secret;
 
 /// A registry's address, login and client.

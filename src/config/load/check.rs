@@ -1,5 +1,6 @@
 //! What values mean: patterns, templates, tags, hosts, platforms. Works on the model and finds places by path.
 
+use crate::config::clip;
 use std::collections::BTreeMap;
 
 use super::cycles::cycles;
@@ -212,8 +213,4 @@ fn check_platform(text: &str) -> Result<(), String> {
         [arch] if word(arch) => format!("write `os/arch`, as in `linux/{arch}`"),
         _ => "write `os/arch` or `os/arch/variant`, as in `linux/amd64` or `linux/arm/v7`".to_owned(),
     })
-}
-
-fn clip(text: &str) -> String {
-    text.chars().take(60).collect()
 }

@@ -1,6 +1,7 @@
 //! Takes keys out of a mapping by name and type. What does not fit is noted and read as absent, so that reading goes on; keys
 //! nobody asked for are noted at the end.
 
+use crate::config::clip;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
@@ -345,8 +346,4 @@ fn kind_of(value: &Value) -> &'static str {
         Value::List(_) => "a list",
         Value::Map(_) => "keys and values",
     }
-}
-
-fn clip(text: &str) -> String {
-    text.chars().take(60).collect()
 }

@@ -2,6 +2,7 @@
 
 use super::date::Layout;
 use super::error::TemplateError;
+use crate::config::clip;
 use crate::config::nearest::nearest;
 
 /// A variable, as the documentation has it.
@@ -184,8 +185,4 @@ fn is_name(text: &str) -> bool {
 
 fn is_scope(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '/' | '-'))
-}
-
-fn clip(text: &str) -> String {
-    text.chars().take(60).collect()
 }
