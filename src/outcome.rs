@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::buildx::event::{BuildFailure, Layer, Warning};
+use crate::crucible::Proof;
 use crate::image::{Digest, Repository, Tag};
 use crate::plan::Plan;
 use crate::problem::{Failure, Problem};
@@ -68,6 +69,8 @@ pub struct BuildOutcome {
     pub metadata: Option<serde_json::Value>,
     /// Why it was published without proof, or how far it was proven.
     pub verified: Option<String>,
+    /// How it was proven, in crucible mode.
+    pub proof: Option<Proof>,
     /// Every tag put, in every registry, read back.
     pub published: Vec<PublishedTag>,
     /// Names in the engine.

@@ -135,6 +135,7 @@ fn blank(step: &Step, state: BuildState) -> BuildOutcome {
         image_id: None,
         metadata: None,
         verified: None,
+        proof: None,
         published: Vec::new(),
         loaded: Vec::new(),
         layout: None,

@@ -37,6 +37,8 @@ pub struct Config {
     pub builds: Vec<Build>,
     /// Where to publish what was built.
     pub targets: Vec<Target>,
+    /// Defaults for the `crucible` settings of every build.
+    pub crucible: Crucible,
     /// The builder, layer caches and cleanup of the engine's host.
     pub build_cache: BuildCache,
     /// Registries that need more than a login: plain http, their own CA, mirrors. The key is `host` or `host:port`.

@@ -71,6 +71,9 @@ pub struct Step {
     pub required: bool,
     /// How it is proven.
     pub build_mode: BuildMode,
+    /// What the proof asks for; only in crucible mode.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crucible: Option<CruciblePlan>,
     /// Path relative to the root, cleaned, or an absolute path or URL as given. Relative to the context where that is a URL.
     pub dockerfile: String,
     /// Directory relative to the root (cleaned, `.` for the root), or a URL as given.
@@ -134,6 +137,78 @@ pub enum BuildMode {
     Plain,
     /// Built twice, cold, compared, and only then published.
     Crucible,
+}
+
+/// What a proof asks for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct CruciblePlan {
+    /// The least trust with which the image is published.
+    pub min_trust: TrustLevel,
+    /// Who runs the second pass.
+    pub runner: CrucibleRunner,
+    /// Paths in the image, absolute, whose files must be the same; empty for the entrypoint's binary.
+    pub binaries: Vec<String>,
+    /// Command run in both images, whose output must be the same; empty for none.
+    pub version_command: Vec<String>,
+    /// Globs over paths in the image, without the leading `/`: differences there are known and not told again. They count all the same.
+    pub ignore: Vec<String>,
+}
+
+/// How far two builds of an image agree. Each level holds what those below it hold.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum TrustLevel {
+    /// It could be built a second time.
+    Viable,
+    /// The second build followed the same plan, and its version is the same.
+    #[default]
+    Consistent,
+    /// The binaries that matter are the same.
+    Deterministic,
+    /// The image is the same, byte for byte.
+    Reproducible,
+}
+
+/// Who runs the second pass.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CrucibleRunner {
+    /// This program.
+    #[default]
+    Rebuild,
+    /// The StageFreight inside the image just built.
+    Candidate,
+}
+
+impl TrustLevel {
+    /// Its name in configuration, reports and outputs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Viable => "viable",
+            Self::Consistent => "consistent",
+            Self::Deterministic => "deterministic",
+            Self::Reproducible => "reproducible",
+        }
+    }
+}
+
+impl std::fmt::Display for TrustLevel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 /// What becomes of the image.

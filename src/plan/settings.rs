@@ -1,9 +1,9 @@
 //! Single settings of a build, checked: platforms, attestations, modes.
 
-use super::BuildMode;
 use super::facts::{Facts, Findings};
 use super::spec::fields;
-use crate::config::model::{Build, Reproducible};
+use super::{BuildMode, CruciblePlan};
+use crate::config::model::{Build, Crucible, Reproducible};
 use crate::problem::Problem;
 
 /// The settings of one build.
@@ -11,6 +11,7 @@ use crate::problem::Problem;
 pub(crate) struct Settings {
     pub(crate) platforms: Vec<String>,
     pub(crate) build_mode: BuildMode,
+    pub(crate) crucible: Option<CruciblePlan>,
     pub(crate) provenance: String,
     pub(crate) sbom: String,
     pub(crate) rewrite_timestamp: bool,
@@ -24,6 +25,7 @@ impl Settings {
             provenance: provenance(facts, found),
             sbom: sbom(facts, found),
             rewrite_timestamp: rewrite_timestamp(build.reproducible, build_mode),
+            crucible: (build_mode == BuildMode::Crucible).then(|| crucible(build, &facts.request.config.crucible)),
             build_mode,
         }
     }
@@ -113,6 +115,19 @@ fn build_mode(build: &Build, facts: &Facts<'_>, found: &mut Findings) -> BuildMo
             found.problems.push(problem.hint("write `crucible`, or `plain` to switch off what the config says"));
             build.build_mode
         }
+    }
+}
+
+/// The build's own crucible settings before the defaults of the file.
+fn crucible(build: &Build, defaults: &Crucible) -> CruciblePlan {
+    let own = &build.crucible;
+    let list = |own: &[String], default: &[String]| if own.is_empty() { default.to_vec() } else { own.to_vec() };
+    CruciblePlan {
+        min_trust: own.min_trust.or(defaults.min_trust).unwrap_or_default(),
+        runner: own.runner.or(defaults.runner).unwrap_or_default(),
+        binaries: list(&own.binaries, &defaults.binaries),
+        version_command: list(&own.version_command, &defaults.version_command),
+        ignore: list(&own.compare.ignore, &defaults.compare.ignore),
     }
 }
 

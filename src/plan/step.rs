@@ -9,10 +9,13 @@ use super::facts::{Facts, Findings};
 use super::hash::{Hashed, plan_hash};
 use super::select::Chosen;
 use super::settings::Settings;
-use super::{Step, arguments, detect, labels, output, targets};
+use super::{BuildMode, Step, arguments, detect, labels, output, targets};
 use crate::config::model::Build;
 use crate::config::nearest::nearest;
 use crate::problem::{Location, Problem};
+
+/// Name of the context that `crucible.toolchain_image` is given as.
+const TOOLCHAIN: &str = "toolchain";
 
 /// One build, in full. `None` where a problem was found.
 pub(crate) fn step(
@@ -34,11 +37,17 @@ pub(crate) fn step(
     let mut base_images = read.map(|file| file.base_images(target.as_deref(), &build_args)).unwrap_or_default();
     // A named context takes the place of the image of that name.
     base_images.retain(|image| !access.contexts.contains_key(image));
+    let toolchain = build.crucible.toolchain_image.as_ref().or(facts.request.config.crucible.toolchain_image.as_ref());
     let mut places = targets::places(chosen, alone, facts, found);
     let targets = std::mem::take(&mut places.decisions);
     let (output, also_load) = output::output(&build.id, alone, places, settings.platforms.len(), facts, found);
     let (cache_from, cache_to) = caches.flags((!alone).then_some(build.id.as_str()), &output, facts);
     let annotations = labels::annotations(settings.indexed(), facts, found);
+    let mut build_contexts = access.contexts.clone();
+    if let (Some(image), BuildMode::Crucible) = (toolchain, settings.build_mode) {
+        build_contexts.entry(TOOLCHAIN.to_owned()).or_insert_with(|| format!("docker-image://{image}"));
+        base_images.retain(|name| name != TOOLCHAIN);
+    }
     let plan_hash = hash(build, origin.as_ref(), target.as_deref(), &settings.platforms, &build_args);
     let labels = labels::labels(build, &plan_hash, facts, found);
     let Origin { context, dockerfile, .. } = origin?;
@@ -47,6 +56,7 @@ pub(crate) fn step(
         depends_on: chosen.depends_on.clone(),
         required: build.required.unwrap_or(true),
         build_mode: settings.build_mode,
+        crucible: settings.crucible,
         dockerfile,
         context,
         target,
@@ -54,7 +64,7 @@ pub(crate) fn step(
         build_args,
         labels,
         annotations,
-        build_contexts: access.contexts.clone(),
+        build_contexts,
         secrets: access.secrets.clone(),
         secret_values: access.values.clone(),
         ssh: access.ssh.clone(),

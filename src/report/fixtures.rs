@@ -173,6 +173,7 @@ pub(crate) fn fork() -> Outcome {
         digest: Some(digest("app")),
         layout: Some("dist/app".into()),
         verified: None,
+        proof: None,
         ..planned_build("app")
     };
     let context = CiContext {
@@ -371,6 +372,7 @@ fn publish_step(id: &str) -> Step {
         depends_on: Vec::new(),
         required: true,
         build_mode: BuildMode::Plain,
+        crucible: None,
         dockerfile: "Dockerfile".into(),
         context: ".".into(),
         target: None,
@@ -415,6 +417,7 @@ fn planned_build(id: &str) -> BuildOutcome {
         image_id: None,
         metadata: None,
         verified: None,
+        proof: None,
         published: Vec::new(),
         loaded: Vec::new(),
         layout: None,

@@ -12,6 +12,7 @@ pub(crate) fn step() -> Step {
         depends_on: Vec::new(),
         required: true,
         build_mode: BuildMode::Plain,
+        crucible: None,
         dockerfile: "Dockerfile".into(),
         context: ".".into(),
         target: None,

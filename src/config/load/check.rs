@@ -7,7 +7,7 @@ use super::cycles::cycles;
 use super::findings::Findings;
 use super::names;
 use crate::config::conditions::{BadPattern, check_entry, check_policy};
-use crate::config::model::{Build, BuildKind, Config, RegistryProvider, Target, TargetKind};
+use crate::config::model::{Build, BuildKind, Config, Crucible, RegistryProvider, Target, TargetKind};
 use crate::config::template::{Template, TemplateError, check_vars};
 use crate::image::Repository;
 
@@ -18,6 +18,7 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
     policies("policies.git_tags", &config.policies.git_tags, findings);
     policies("policies.branches", &config.policies.branches, findings);
     vars(&config.vars, findings);
+    check_crucible("crucible", &config.crucible, findings);
     for (i, build) in config.builds.iter().enumerate().filter(|(_, b)| b.kind == BuildKind::Docker) {
         check_build(&format!("builds[{i}]"), build, config, findings);
     }
@@ -50,6 +51,15 @@ fn check_build(path: &str, build: &Build, config: &Config, findings: &mut Findin
     for (i, watch) in build.cache.watch.iter().enumerate() {
         globs(&format!("{path}.cache.watch[{i}].paths"), &watch.paths, findings);
     }
+    check_crucible(&format!("{path}.crucible"), &build.crucible, findings);
+}
+
+fn check_crucible(path: &str, crucible: &Crucible, findings: &mut Findings<'_>) {
+    for (i, binary) in crucible.binaries.iter().enumerate().filter(|(_, binary)| !binary.starts_with('/')) {
+        let what = format!("`{}` is not an absolute path in the image", clip(binary));
+        findings.add_at(&format!("{path}.binaries[{i}]"), what, Some("write it as `/usr/local/bin/app`".to_owned()));
+    }
+    globs(&format!("{path}.compare.ignore"), &crucible.compare.ignore, findings);
 }
 
 fn check_target(path: &str, target: &Target, config: &Config, findings: &mut Findings<'_>) {

@@ -43,6 +43,7 @@ pub(super) fn config(root: &Node, findings: &mut Findings<'_>) -> (Config, Vec<S
             sources: s.section("sources", sources),
             builds: s.sections("builds", build),
             targets: s.sections("targets", target),
+            crucible: s.section("crucible", crucible),
             build_cache: s.section("build_cache", build_cache),
             registries: s.section_map("registries", registry),
             network: s.section("network", |s| Network { ca: s.text("ca"), proxy: s.section("proxy", proxy) }),
@@ -131,9 +132,20 @@ fn docker_build(s: &mut Section<'_, '_>, named: Build) -> Build {
             watch: s.sections("watch", |s| CacheWatch { paths: s.texts("paths"), invalidates: s.texts("invalidates") }),
             auto_detect: s.flag("auto_detect"),
         }),
-        crucible: s.section("crucible", |s| Crucible { toolchain_image: s.text("toolchain_image") }),
+        crucible: s.section("crucible", crucible),
         reproducible: s.choice("reproducible").unwrap_or_default(),
         ..named
+    }
+}
+
+fn crucible(s: &mut Section<'_, '_>) -> Crucible {
+    Crucible {
+        toolchain_image: s.text("toolchain_image"),
+        min_trust: s.choice("min_trust"),
+        runner: s.choice("runner"),
+        binaries: s.texts("binaries"),
+        version_command: s.texts("version_command"),
+        compare: s.section("compare", |s| Compare { ignore: s.texts("ignore") }),
     }
 }
 

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::plan::{CrucibleRunner, TrustLevel};
+
 /// A build: one image for one or more platforms.
 ///
 /// Builds of `kind: binary` belong to another StageFreight program: they may be named in `depends_on`, and their other keys are left alone.
@@ -40,7 +42,7 @@ pub struct Build {
     pub labels: BTreeMap<String, String>,
     /// Which changed files invalidate which layers.
     pub cache: BuildCacheRules,
-    /// Settings of crucible mode.
+    /// Settings of crucible mode for this build; what is left out is taken from the top-level `crucible`.
     pub crucible: Crucible,
     /// Whether file timestamps in layers are rewritten to the commit's time. Default: `auto`.
     pub reproducible: Reproducible,
@@ -94,6 +96,25 @@ pub struct CacheWatch {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Crucible {
-    /// Image whose tools both passes use.
+    /// Image whose tools both passes use, as a named context: `FROM toolchain` or `COPY --from=toolchain` in the Dockerfile.
     pub toolchain_image: Option<String>,
+    /// The least trust with which the image is published. Default: `consistent`.
+    pub min_trust: Option<TrustLevel>,
+    /// Who runs the second pass. Default: `rebuild`.
+    pub runner: Option<CrucibleRunner>,
+    /// Files in the image, by absolute path, that must be the same for `deterministic`. Default: the entrypoint's binary.
+    pub binaries: Vec<String>,
+    /// Command run in both images, without network, whose output must be the same: `["/app", "--version"]`. Default: none.
+    pub version_command: Vec<String>,
+    /// How the two images are compared.
+    pub compare: Compare,
+}
+
+/// How two images are compared.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Compare {
+    /// Globs over paths in the image (`var/log/**`): differences there are not told. They are still differences: the image
+    /// is not `reproducible` with them.
+    pub ignore: Vec<String>,
 }

@@ -3,6 +3,11 @@
 //! Today the one way through is to waive the proof, with a reason that every report repeats. Proving an image by a second,
 //! cold build moves in here.
 
+pub mod proof;
+pub mod trust;
+
+pub use proof::Proof;
+
 use crate::image::Digest;
 use crate::image::layout::Layout;
 use crate::plan::{BuildMode, Step};
