@@ -146,12 +146,11 @@ impl Dockerfile {
             let body = collapse(&first.body);
             let whole = noted.contains(&command) || (!body.is_empty() && noted.ends_with(&body));
             // A body that begins with `#!` is run as a file; the note names only that.
-            return if whole {
-                Agreement::Yes
-            } else if noted.contains("/dev/pipes/") {
-                Agreement::Likely
-            } else {
-                Agreement::No
+            let script = first.body.starts_with("#!") && noted.ends_with(&format!("/dev/pipes/{}", first.word));
+            return match (whole, script && command.starts_with("<<") && !command.contains(' ')) {
+                (true, _) => Agreement::Yes,
+                (_, true) => Agreement::Likely,
+                _ => Agreement::No,
             };
         }
         let Some(before) = noted.strip_suffix(&command) else { return Agreement::No };
@@ -206,18 +205,24 @@ fn agreement_of_copy(step: &Instruction, noted: &str) -> Agreement {
     if noted.starts_with(head) && noted.ends_with(tail) { Agreement::Likely } else { Agreement::No }
 }
 
-/// The history has the whole path; the instruction may go on from the one before.
+/// The history has the whole path; the instruction may go on from the one before. A variable stands for one name, or for
+/// all of it.
 fn agreement_of_workdir(step: &Instruction, noted: &str) -> Agreement {
     let written = words::unquote(&step.arguments);
-    if written.contains('$') || written.split('/').any(|part| matches!(part, "." | "..")) {
+    let absolute = written.starts_with('/');
+    let parts = |path: &str| path.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect::<Vec<_>>();
+    let (written, noted) = (parts(&written), parts(noted));
+    let certain = !written.iter().any(|part| part.contains('$') || matches!(part.as_str(), "." | ".."));
+    if !certain && (written.len() == 1 || written.iter().any(|part| part.starts_with('.'))) {
         return Agreement::Likely;
     }
-    let (written, noted) = (written.trim_end_matches('/'), noted.trim_end_matches('/'));
-    let agrees = match written.strip_prefix('/') {
-        Some(_) => noted == written,
-        None => noted.strip_suffix(written).is_some_and(|before| before.ends_with('/')),
-    };
-    if agrees { Agreement::Yes } else { Agreement::No }
+    let fits = if absolute { noted.len() == written.len() } else { noted.len() >= written.len() };
+    let pairs = written.iter().rev().zip(noted.iter().rev());
+    match fits && pairs.into_iter().all(|(written, noted)| written == noted || written.contains('$')) {
+        true if certain => Agreement::Yes,
+        true => Agreement::Likely,
+        false => Agreement::No,
+    }
 }
 
 /// BuildKit sets these for FROM itself (docs.docker.com, "Automatic platform ARGs in the global scope").

@@ -270,8 +270,8 @@ fn lines(dockerfile: &Dockerfile, layers: &[String], target: Option<&str>) -> Ve
 #[test]
 fn an_image_with_a_layer_too_much_gets_no_wrong_line() {
     let mut kept = 0;
-    // In "repeated" no one could tell the layers apart.
-    for name in FIXTURES.into_iter().filter(|name| *name != "repeated") {
+    // Where the same instruction stands twice, no one could tell the layers apart.
+    for name in FIXTURES.into_iter().filter(|name| !matches!(*name, "repeated" | "workdir")) {
         let target = (name == "chained").then_some("last");
         let (dockerfile, layers) = fixture(name);
         let right = lines(&dockerfile, &layers, target);
