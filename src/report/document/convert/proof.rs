@@ -89,7 +89,7 @@ fn file(from: &proof::CulpritFile) -> CulpritFile {
         how: from.how.iter().map(name_of).collect(),
         cause: name_of(&from.cause),
         evidence: from.evidence.clone(),
-        cure: String::new(),
+        cure: from.cause.cure().to_owned(),
     }
 }
 
