@@ -3,6 +3,7 @@
 //! Today the one way through is to waive the proof, with a reason that every report repeats. Proving an image by a second,
 //! cold build moves in here.
 
+pub mod culprit;
 pub mod proof;
 pub mod trust;
 
