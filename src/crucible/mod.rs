@@ -3,6 +3,7 @@
 //! A build in crucible mode is built a second time, cold, and compared; what does not earn the trust asked for is not let
 //! through. Any other build is waived, with a reason that every report repeats.
 
+pub mod culprit;
 pub mod proof;
 pub mod rebuild;
 pub mod trust;

@@ -2,6 +2,7 @@
 //!
 //! Reads; never writes, never runs git. A checkout owned by somebody else (`dubious ownership`) is read all the same.
 
+mod context;
 mod dockerfiles;
 mod git;
 mod language;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+pub use context::{OldFiles, older_than, too_old};
 pub use dockerfiles::clean_path;
 pub use git::child_git_env;
 pub use language::detect_language;
