@@ -3,6 +3,7 @@
 pub mod archive;
 pub mod diff;
 pub mod digest;
+pub mod files;
 pub mod layer;
 pub mod layout;
 pub mod manifest;
