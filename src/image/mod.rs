@@ -4,6 +4,8 @@ pub mod archive;
 pub mod diff;
 pub mod digest;
 pub mod files;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod layer;
 pub mod layout;
 pub mod manifest;
