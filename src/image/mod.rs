@@ -4,6 +4,9 @@ pub mod archive;
 pub mod attestations;
 pub mod diff;
 pub mod digest;
+pub mod files;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod layer;
 pub mod layout;
 pub mod manifest;
