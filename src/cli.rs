@@ -1,6 +1,7 @@
 //! The command line: what can be called, and one library call for each. Inputs come from the one table in `inputs`.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::builder::PossibleValue;
 use clap::{Arg, ArgAction, ArgMatches, Command};
@@ -20,6 +21,13 @@ pub enum Call {
     Completions(clap_complete::Shell),
     /// `version`.
     Version(Format),
+    /// `crucible-pass`: for processes of our own.
+    CruciblePass {
+        /// What to do.
+        handover: PathBuf,
+        /// Where the answer goes.
+        result: PathBuf,
+    },
 }
 
 /// Values of the flags that were given, by input name.
@@ -64,6 +72,9 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Call, clap::Err
         Some(("schema", sub)) => Call::Schema(schema_of(sub)?),
         Some(("completions", sub)) => Call::Completions(shell(sub)),
         Some(("version", sub)) => Call::Version(format(sub)),
+        Some(("crucible-pass", sub)) => {
+            Call::CruciblePass { handover: path(sub, "handover"), result: path(sub, "result") }
+        }
         Some((_, sub)) => Call::Run(flags(sub)),
         None => {
             return Err(
@@ -128,6 +139,12 @@ pub fn command() -> Command {
             ),
         )
         .subcommand(Command::new("version").about("Print the version").arg(format_arg()))
+        .subcommand(
+            Command::new("crucible-pass")
+                .about("Run the second pass of a crucible: called by StageFreight itself")
+                .hide(true)
+                .args(["handover", "result"].map(path_arg)),
+        )
 }
 
 const RUN_EXAMPLES: &str =
@@ -171,6 +188,14 @@ fn format_arg() -> Arg {
         .value_parser([PossibleValue::new("text"), PossibleValue::new("json")])
         .default_value("text")
         .help("Text for people, or JSON for programs")
+}
+
+fn path_arg(name: &'static str) -> Arg {
+    Arg::new(name).long(name).required(true).value_name("FILE").value_parser(clap::value_parser!(PathBuf))
+}
+
+fn path(matches: &ArgMatches, name: &str) -> PathBuf {
+    matches.get_one::<PathBuf>(name).cloned().unwrap_or_default()
 }
 
 fn flags(matches: &ArgMatches) -> Flags {
@@ -247,6 +272,9 @@ mod tests {
         assert_eq!(parse_words(&["schema", "--format", "markdown"]).unwrap(), Call::Schema(SchemaOf::ConfigReference));
         assert_eq!(parse_words(&["schema", "--of", "result"]).unwrap(), Call::Schema(SchemaOf::Result));
         assert_eq!(parse_words(&["schema", "--of", "result", "--format", "markdown"]).unwrap_err().exit_code(), 2);
+        let pass = Call::CruciblePass { handover: "/h".into(), result: "/r".into() };
+        assert_eq!(parse_words(&["crucible-pass", "--handover", "/h", "--result", "/r"]).unwrap(), pass);
+        assert_eq!(parse_words(&["crucible-pass", "--handover", "/h"]).unwrap_err().exit_code(), 2);
         assert_eq!(parse_words(&[]).unwrap_err().exit_code(), 2);
         assert_eq!(parse_words(&["run", "--no-such"]).unwrap_err().exit_code(), 2);
         assert_eq!(parse_words(&["--help"]).unwrap_err().exit_code(), 0);

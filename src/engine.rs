@@ -10,6 +10,7 @@ use std::time::Duration;
 use bollard::{API_DEFAULT_VERSION, Docker};
 use futures::TryStreamExt as _;
 use tokio::io::AsyncWriteExt as _;
+use tokio_util::io::ReaderStream;
 
 use crate::environment::Vars;
 use crate::problem::Problem;
@@ -213,7 +214,7 @@ impl Engine {
         };
         let (writer, body) = piped(write);
         let options = bollard::query_parameters::ImportImageOptions::default();
-        let mut answers = std::pin::pin!(self.client.import_image(options, body, None));
+        let mut answers = std::pin::pin!(self.client.import_image(options, bollard::body_try_stream(body), None));
         let taken = async {
             loop {
                 let next = tokio::time::timeout(REQUEST, answers.try_next()).await;
@@ -241,10 +242,10 @@ impl Engine {
     }
 }
 
-/// A body for a request that `write` writes on a thread of its own, and how that ended.
+/// The body of a request, which `write` writes on a thread of its own, and how that ended.
 fn piped<E: std::fmt::Display + Send + 'static>(
     write: impl FnOnce(&mut dyn std::io::Write) -> Result<(), E> + Send + 'static,
-) -> (tokio::task::JoinHandle<Result<(), String>>, bollard::BodyType) {
+) -> (tokio::task::JoinHandle<Result<(), String>>, ReaderStream<tokio::io::DuplexStream>) {
     let (ours, theirs) = tokio::io::duplex(PIPE);
     let mut sink = tokio_util::io::SyncIoBridge::new(ours);
     let writer = tokio::task::spawn_blocking(move || {
@@ -252,7 +253,7 @@ fn piped<E: std::fmt::Display + Send + 'static>(
         // The engine waits for the end.
         sink.shutdown().map_err(|e| e.to_string()).and(written)
     });
-    (writer, bollard::body_try_stream(tokio_util::io::ReaderStream::with_capacity(theirs, PIPE)))
+    (writer, ReaderStream::with_capacity(theirs, PIPE))
 }
 
 impl std::fmt::Debug for Engine {

@@ -4,6 +4,7 @@
 //! through. Any other build is waived, with a reason that every report repeats.
 
 pub mod culprit;
+pub mod candidate;
 pub mod proof;
 pub mod rebuild;
 pub mod trust;
@@ -23,7 +24,7 @@ use self::rebuild::Rebuilt;
 use crate::build::cold::PassOrder;
 use crate::build::{Candidate, FirstPass, Workshop};
 use crate::outcome::BuilderFacts;
-use crate::plan::{CruciblePlan, Plan, Step};
+use crate::plan::{CruciblePlan, CrucibleRunner, Plan, Step};
 use crate::problem::{Failure, FailureKind};
 use crate::request::Request;
 
@@ -135,7 +136,7 @@ async fn one(
         culprits: None,
         provenance: None,
     };
-    let rebuilt = match second(candidate, &order, wanted, prover).await {
+    let rebuilt = match second(candidate, &order, &proof.run_id, wanted, prover).await {
         Ok(rebuilt) => rebuilt,
         // Stopped, or asked for what cannot be: that is no finding about the image.
         Err(failure) if failure.kind != FailureKind::Verification => return Err(failure),
@@ -160,11 +161,14 @@ async fn one(
 async fn second(
     candidate: &Candidate,
     order: &PassOrder,
+    run_id: &str,
     wanted: &CruciblePlan,
     prover: Prover<'_>,
 ) -> Result<Rebuilt, Failure> {
-    let _ = wanted.runner;
-    rebuild::run(&candidate.build, prover.request, order, prover.shop).await
+    match wanted.runner {
+        CrucibleRunner::Rebuild => rebuild::run(&candidate.build, prover.request, order, prover.shop).await,
+        CrucibleRunner::Candidate => candidate::run(candidate, order, run_id, prover).await,
+    }
 }
 
 /// A second pass nobody can have seen before, and the id of the whole proof.

@@ -1,7 +1,7 @@
 //! One container of ours in the engine: made, given files, run to its end, read, removed. Whoever makes one removes it.
 
 use bollard::errors::Error;
-use bollard::models::{ContainerCreateBody, HostConfig, HostConfigLogConfig};
+use bollard::models::{ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, MountType};
 use bollard::query_parameters::{
     CreateContainerOptions, DownloadFromContainerOptions, LogsOptions, RemoveContainerOptions, UploadToContainerOptions,
     WaitContainerOptions,
@@ -28,8 +28,8 @@ pub struct Container {
     pub cwd: String,
     /// It runs in the network of the engine's machine; otherwise in none.
     pub host_network: bool,
-    /// Paths of the engine's machine, `host:container`.
-    pub binds: Vec<String>,
+    /// What it sees of the engine's machine: path there, path in the container.
+    pub binds: Vec<(String, String)>,
     /// Names it finds, `name:address`.
     pub hosts: Vec<String>,
 }
@@ -57,7 +57,7 @@ impl Container {
             working_dir: (!self.cwd.is_empty()).then(|| self.cwd.clone()),
             host_config: Some(HostConfig {
                 network_mode: Some(network.to_owned()),
-                binds: Some(self.binds.clone()),
+                mounts: Some(self.binds.iter().map(|(from, to)| bind(from, to)).collect()),
                 extra_hosts: Some(self.hosts.clone()),
                 log_config: Some(log),
                 init: Some(true),
@@ -66,6 +66,12 @@ impl Container {
             ..ContainerCreateBody::default()
         }
     }
+}
+
+/// A mount, which unlike a `bind` makes no directory where nothing is.
+fn bind(from: &str, to: &str) -> Mount {
+    let (source, target) = (Some(from.to_owned()), Some(to.to_owned()));
+    Mount { typ: Some(MountType::BIND), source, target, ..Mount::default() }
 }
 
 impl Engine {
@@ -90,7 +96,7 @@ impl Engine {
     ) -> Result<(), Problem> {
         let (writer, body) = piped(write);
         let options = UploadToContainerOptions { path: "/".to_owned(), ..Default::default() };
-        let taken = self.client.upload_to_container(name, Some(options), body).await;
+        let taken = self.client.upload_to_container(name, Some(options), bollard::body_try_stream(body)).await;
         let written = writer.await.map_err(|e| e.to_string()).and_then(|written| written);
         // An engine that refuses breaks the pipe: its reason is the better one.
         taken.map_err(|e| refused("given files", &innermost(&e)))?;
@@ -169,7 +175,7 @@ mod tests {
         let body = lonely.body();
         assert_eq!((body.entrypoint.as_deref(), body.cmd.as_deref()), (Some(&["/p".to_owned()][..]), Some(&["a".to_owned()][..])));
         let host = body.host_config.unwrap();
-        assert_eq!((host.network_mode.as_deref(), host.privileged, host.binds), (Some("none"), None, Some(Vec::new())));
+        assert_eq!((host.network_mode.as_deref(), host.privileged, host.mounts), (Some("none"), None, Some(Vec::new())));
         let body = Container { host_network: true, ..lonely }.body();
         assert_eq!(body.host_config.unwrap().network_mode.as_deref(), Some("host"));
     }

@@ -22,7 +22,6 @@ use crate::access;
 use crate::backend::builder::Driver;
 use crate::build::cold::PassOrder;
 use crate::build::{Candidate, Content, Workshop};
-use crate::engine::Engine;
 use crate::environment::Vars;
 use crate::image::Layout;
 use crate::plan::{CrucibleRunner, Step};
