@@ -19,8 +19,8 @@ use crate::plan::Step;
 
 /// Where ours lies in the container.
 const HOME: &str = "/stagefreight-crucible";
-/// Where the engine's socket is in the container.
-const SOCKET: &str = "/var/run/docker.sock";
+/// Where the engine's socket is in the container: on no path that an image may have made a link of.
+const SOCKET: &str = "/stagefreight-crucible/docker.sock";
 /// The largest answer, as an archive.
 const LARGEST: usize = 4 << 20;
 /// How much of what the program says about itself is kept.
@@ -254,7 +254,7 @@ mod tests {
     #[test]
     fn a_container_reaches_its_engine_by_socket_or_by_network() {
         let by_socket = reach("unix:///run/d.sock", false, None);
-        assert_eq!(by_socket.vars["DOCKER_HOST"], "unix:///var/run/docker.sock");
+        assert_eq!(by_socket.vars["DOCKER_HOST"], "unix:///stagefreight-crucible/docker.sock");
         assert_eq!((by_socket.binds, by_socket.hosts), (vec![("/run/d.sock".to_owned(), SOCKET.to_owned())], Vec::new()));
         let by_name = reach("tcp://docker:2376", true, Some("172.17.0.2"));
         assert_eq!((by_name.vars.len(), by_name.vars["DOCKER_CERT_PATH"].as_str()), (3, HOME));
