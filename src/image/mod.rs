@@ -4,6 +4,7 @@ pub mod archive;
 pub mod attestations;
 pub mod diff;
 pub mod digest;
+pub mod files;
 pub mod layer;
 pub mod layout;
 pub mod manifest;
