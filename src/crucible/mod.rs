@@ -9,6 +9,7 @@ pub mod rebuild;
 pub mod trust;
 
 mod admit;
+mod binaries;
 mod compare;
 mod version;
 
