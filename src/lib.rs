@@ -20,6 +20,7 @@ pub mod pipeline;
 pub mod plan;
 pub mod problem;
 pub mod process;
+pub mod provenance;
 pub mod publish;
 pub mod redact;
 pub mod registry;

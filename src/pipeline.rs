@@ -12,7 +12,7 @@ use crate::backend::{self, Backend};
 use crate::build::{self, Built, Workshop};
 use crate::buildx::progress::Format;
 use crate::buildx::tool::{self, Buildx};
-use crate::crucible;
+use crate::crucible::{self, Proven, Prover, Verified};
 use crate::event::Events;
 use crate::outcome::{BuildState, BuilderFacts, Outcome};
 use crate::plan::{self, Output, Plan};
@@ -42,8 +42,6 @@ pub async fn run(
     events
         .section("plan", "Plan", async { Ok((events.info(plan::render::text(&plan)).await, "ready".to_owned())) })
         .await?;
-    // What cannot be proven is refused now.
-    crucible::admit(&plan.steps)?;
     if plan.steps.is_empty() {
         return Ok(());
     }
@@ -83,6 +81,7 @@ async fn build_and_publish(
     let shop = Workshop {
         buildx: &workplace.buildx,
         builder: &workplace.builder,
+        version: &workplace.version,
         format: workplace.format,
         access: &access,
         engine: backend.engine.as_ref(),
@@ -105,16 +104,19 @@ async fn build_and_publish(
         },
         workplace.builder.describe(&workplace.buildx, &workplace.version, &enough)
     );
-    record_builder(request, facts, outcome);
+    outcome.builder = Some(facts.clone());
     let candidates = note_builds(built, outcome);
-    required_builds(outcome, cancel)?;
+    let mut ready = required_builds(outcome, cancel);
     // Prove: only what passes the gate can be published.
-    let verified: Vec<_> = candidates.into_iter().map(crucible::prove).collect();
-    for image in &verified {
-        if let Some(build) = outcome.builds.iter_mut().find(|b| b.id == image.candidate().build) {
-            build.verified = Some(image.how().to_owned());
-        }
+    let mut verified = Vec::new();
+    if ready.is_ok() {
+        let prover = Prover { request, plan: &plan, shop, facts: &facts };
+        verified = note_proofs(crucible::prove(candidates, prover).await, request, outcome);
+        deliver(&mut verified, &plan, shop, outcome).await;
+        ready = required_builds(outcome, cancel);
     }
+    record_builder(request, &facts, outcome);
+    ready?;
     // Publish: all content everywhere first, tags after that.
     let published = publish(verified, &plan, &access, events, cancel, outcome).await;
     // The record of what stands in the registries, whether that is all of it or not.
@@ -174,6 +176,8 @@ async fn prepare(
             root: &request.source.root,
         };
         let builder = builder::prepare(&backend, &plan.builder, around, &buildx, private, cancel).await?;
+        // What cannot be proven here is refused before anything is built.
+        crucible::admit(&plan.steps, &backend, builder.driver)?;
         let headline = builder.headline();
         let format = Format::of_buildx(&version);
         Ok(((backend, plan, Workplace { buildx, builder, version, format }), headline))
@@ -200,13 +204,55 @@ fn unusable(problem: Problem) -> Failure {
     Failure::new(FailureKind::Backend, problem)
 }
 
-fn note_builds(built: Vec<Built>, outcome: &mut Outcome) -> Vec<crucible::Candidate> {
+fn note_builds(built: Vec<Built>, outcome: &mut Outcome) -> Vec<build::Candidate> {
     let mut candidates = Vec::new();
     for Built { outcome: build, candidate } in built {
         outcome.builds.push(build);
         candidates.extend(candidate);
     }
     candidates
+}
+
+/// What the gate said of each image; those it let through.
+fn note_proofs(proven: Vec<Proven>, request: &Request, outcome: &mut Outcome) -> Vec<Verified> {
+    let mut through = Vec::new();
+    for Proven { build, mut proof, listing, verified } in proven {
+        if let (Some(proof), Some(from)) = (&mut proof, listing) {
+            let file = proof.listing_file();
+            match report::write::put_file(&request.source.root, &file, &from) {
+                Ok(()) => proof.culprits.iter_mut().for_each(|culprits| culprits.listing = Some(file.clone())),
+                Err(failure) => outcome.notes.extend(failure.problems),
+            }
+        }
+        let Some(noted) = outcome.builds.iter_mut().find(|b| b.id == build) else { continue };
+        noted.proof = proof;
+        match verified {
+            Ok(image) => {
+                noted.verified = Some(image.how().to_owned());
+                through.push(image);
+            }
+            Err(failure) => noted.state = BuildState::Failed(failure),
+        }
+    }
+    through
+}
+
+/// Proven images go where they are wanted beside registries. One that cannot is a build that failed.
+async fn deliver(verified: &mut Vec<Verified>, plan: &Plan, shop: Workshop<'_>, outcome: &mut Outcome) {
+    let mut kept = Vec::new();
+    for image in verified.drain(..) {
+        let id = &image.candidate().build;
+        let step = plan.steps.iter().find(|step| step.id == *id);
+        let noted = outcome.builds.iter_mut().find(|b| b.id == *id);
+        if let (Some(step), Some(noted)) = (step, noted)
+            && let Err(failure) = build::deliver(image.candidate(), step, noted, shop).await
+        {
+            noted.state = BuildState::Failed(failure);
+            continue;
+        }
+        kept.push(image);
+    }
+    *verified = kept;
 }
 
 /// Nothing is published when a build that is required is not there; one that is not is told and left out.
@@ -238,7 +284,7 @@ fn required_builds(outcome: &mut Outcome, cancel: &CancellationToken) -> Result<
 }
 
 async fn publish(
-    verified: Vec<crucible::Verified>,
+    verified: Vec<Verified>,
     plan: &Plan,
     access: &Access,
     events: &Events,
@@ -282,12 +328,11 @@ async fn publish(
 }
 
 /// The builder's facts, for people and for later jobs. A builder that builds needs no record.
-fn record_builder(request: &Request, facts: BuilderFacts, outcome: &mut Outcome) {
-    let text = format!("{:#}\n", serde_json::to_value(&facts).unwrap_or_default());
+fn record_builder(request: &Request, facts: &BuilderFacts, outcome: &mut Outcome) {
+    let text = format!("{:#}\n", serde_json::to_value(facts).unwrap_or_default());
     if let Err(failure) = report::write::put(&request.source.root, builder::RECORD, &text) {
         outcome.notes.extend(failure.problems);
     }
-    outcome.builder = Some(facts);
 }
 
 fn write_record(request: &Request, plan: &Plan, outcome: &Outcome) -> Result<(), Failure> {

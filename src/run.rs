@@ -10,7 +10,6 @@ use tokio_util::sync::CancellationToken;
 use crate::access;
 use crate::cli::{Flags, Format};
 use crate::credentials::Login;
-use crate::crucible;
 use crate::environment::Environment;
 use crate::event::Events;
 use crate::inputs::Inputs;
@@ -64,13 +63,10 @@ pub fn plan(env: &Environment, flags: &Flags, format: Format) -> u8 {
 
 fn show(request: &Request, format: Format) -> u8 {
     let redactor = redactor(access::secrets(request));
-    let mut plan = match plan::resolve(request) {
+    let plan = match plan::resolve(request) {
         Ok(plan) => plan,
         Err(failure) => return complain(&failure, &redactor),
     };
-    if let Err(refusal) = crucible::admit(&plan.steps) {
-        plan.notes.extend(refusal.problems.into_iter().map(|problem| format!("`run` refuses: {}", problem.what)));
-    }
     let text = match format {
         Format::Text => plan::render::text(&plan),
         Format::Json => serde_json::to_string_pretty(&plan).unwrap_or_default() + "\n",

@@ -219,6 +219,30 @@ impl Layout {
     }
 }
 
+impl Layout {
+    /// Removes blobs that belong to no image of the layout.
+    ///
+    /// # Errors
+    /// When the layout is damaged, or the disk refuses.
+    pub fn prune(&self) -> Result<(), LayoutError> {
+        let mut needed = BTreeSet::new();
+        for entry in &self.entries {
+            let content = self.walk(entry)?;
+            needed.extend(content.manifests.iter().map(|manifest| manifest.digest.hex().to_owned()));
+            needed.extend(content.blobs.iter().map(|blob| blob.digest.hex().to_owned()));
+        }
+        let dir = self.dir.join("blobs/sha256");
+        for blob in std::fs::read_dir(&dir).map_err(LayoutError::io(&dir))? {
+            let path = blob.map_err(LayoutError::io(&dir))?.path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if !needed.contains(name) {
+                std::fs::remove_file(&path).map_err(LayoutError::io(&path))?;
+            }
+        }
+        Ok(())
+    }
+}
+
 pub(super) fn blob_path(dir: &Path, digest: &Digest) -> PathBuf {
     dir.join("blobs/sha256").join(digest.hex())
 }

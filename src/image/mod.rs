@@ -1,6 +1,7 @@
 //! What an image is, apart from any registry or builder: digests, references, OCI layouts.
 
 pub mod archive;
+pub mod attestations;
 pub mod diff;
 pub mod digest;
 pub mod files;

@@ -12,7 +12,8 @@ use futures::{StreamExt as _, stream};
 use tokio_util::sync::CancellationToken;
 
 use crate::access::Access;
-use crate::crucible::{Content, Verified};
+use crate::build::Content;
+use crate::crucible::Verified;
 use crate::event::Events;
 use crate::image::Tag;
 use crate::image::manifest::Manifest;

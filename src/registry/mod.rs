@@ -9,6 +9,7 @@ mod copy;
 mod endpoint;
 mod error;
 mod moving;
+pub mod referrers;
 mod retry;
 mod tags;
 mod transport;

@@ -2,7 +2,9 @@
 //!
 //! Reads; never writes, never runs git. A checkout owned by somebody else (`dubious ownership`) is read all the same.
 
+mod context;
 mod dockerfiles;
+mod dockerignore;
 mod git;
 mod language;
 mod remote;
@@ -16,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+pub use context::{OldFiles, older_than, too_old};
 pub use dockerfiles::clean_path;
 pub use git::child_git_env;
 pub use language::detect_language;
