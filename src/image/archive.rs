@@ -7,6 +7,7 @@
 
 mod docker;
 mod keep;
+mod save;
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
@@ -16,6 +17,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use self::keep::{Stored, store};
+pub use self::save::save_archive;
 use super::layout::{Layout, LayoutError};
 use super::manifest::MAX_MANIFEST;
 

@@ -1,8 +1,11 @@
 //! What an image is, apart from any registry or builder: digests, references, OCI layouts.
 
 pub mod archive;
+pub mod attestations;
 pub mod diff;
 pub mod digest;
+pub mod files;
+pub mod layer;
 pub mod layout;
 pub mod manifest;
 pub mod reference;

@@ -4,13 +4,17 @@
 //! [`read`] says so with `certain: false`. Nothing is looked up and nothing is evaluated but `${NAME:-default}`.
 
 mod heredoc;
+mod history;
+mod instructions;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use parse_dockerfile::{ArgInstruction, Flag, Instruction};
+use parse_dockerfile::{ArgInstruction, Flag, Instruction as Parsed};
 
 pub use heredoc::Heredoc;
+pub use history::{LayerAt, Made};
+pub use instructions::{Instruction, Keyword};
 
 /// Larger files are not looked into.
 const SIZE_LIMIT: usize = 1 << 20;
@@ -56,6 +60,8 @@ pub struct Stage {
     pub copies_from: Vec<String>,
     /// Lines of its ONBUILD instructions: they run in the images built on it.
     pub onbuild: Vec<u32>,
+    /// Its instructions in order, without its FROM.
+    pub instructions: Vec<Instruction>,
 }
 
 /// Reads a Dockerfile. Never fails: see [`Dockerfile::certain`].
@@ -66,7 +72,10 @@ pub fn read(text: &str) -> Dockerfile {
     }
     let (blanked, heredocs) = heredoc::blank(text);
     match parse(&blanked) {
-        Some((global_args, stages)) => Dockerfile { certain: true, global_args, stages, heredocs },
+        Some((global_args, mut stages)) => {
+            place(&mut stages, instructions::read(text, &blanked, &heredocs));
+            Dockerfile { certain: true, global_args, stages, heredocs }
+        }
         None => Dockerfile { certain: false, global_args: args_by_first_word(&blanked), stages: Vec::new(), heredocs },
     }
 }
@@ -150,28 +159,45 @@ fn parse(text: &str) -> Option<(Vec<Arg>, Vec<Stage>)> {
     let mut lines = Lines::new(text);
     for instruction in parse_dockerfile::parse_iter(text).ok()? {
         match (instruction.ok()?, stages.last_mut()) {
-            (Instruction::From(from), _) => stages.push(Stage {
+            (Parsed::From(from), _) => stages.push(Stage {
                 name: from.as_.as_ref().map(|(_, name)| name.value.to_string()),
                 from: words::unquote(&from.image.value),
                 line: lines.at(from.from.span.start),
                 platform: flag(&from.options, "platform").map(str::to_owned),
                 ..Stage::default()
             }),
-            (Instruction::Arg(arg), None) => global.extend(args(&arg, &mut lines)),
-            (Instruction::Arg(arg), Some(stage)) => stage.args.extend(args(&arg, &mut lines)),
-            (Instruction::Copy(copy), Some(stage)) => {
+            (Parsed::Arg(arg), None) => global.extend(args(&arg, &mut lines)),
+            (Parsed::Arg(arg), Some(stage)) => stage.args.extend(args(&arg, &mut lines)),
+            (Parsed::Copy(copy), Some(stage)) => {
                 stage.copies_from.extend(flag(&copy.options, "from").map(str::to_owned));
             }
-            (Instruction::Run(run), Some(stage)) => {
+            (Parsed::Run(run), Some(stage)) => {
                 let mounts = run.options.iter().filter(|f| f.name.value == "mount").filter_map(|f| f.value.as_ref());
                 let from = |mount: &str| mount.split(',').find_map(|f| f.strip_prefix("from=").map(str::to_owned));
                 stage.copies_from.extend(mounts.filter_map(|mount| from(&mount.value)));
             }
-            (Instruction::Onbuild(onbuild), Some(stage)) => stage.onbuild.push(lines.at(onbuild.onbuild.span.start)),
+            (Parsed::Onbuild(onbuild), Some(stage)) => stage.onbuild.push(lines.at(onbuild.onbuild.span.start)),
             _ => {}
         }
     }
     (!stages.is_empty()).then_some((global, stages))
+}
+
+/// Gives every stage its instructions. Where the two readers do not see the same stages, none gets any.
+fn place(stages: &mut [Stage], instructions: Vec<Instruction>) {
+    let mut parts = Vec::<(u32, Vec<Instruction>)>::new();
+    for instruction in instructions {
+        match parts.last_mut() {
+            _ if instruction.keyword == Keyword::From => parts.push((instruction.line, Vec::new())),
+            Some((_, part)) => part.push(instruction),
+            None => {}
+        }
+    }
+    if parts.iter().map(|(line, _)| *line).eq(stages.iter().map(|stage| stage.line)) {
+        for (stage, (_, part)) in stages.iter_mut().zip(parts) {
+            stage.instructions = part;
+        }
+    }
 }
 
 fn flag<'f>(flags: &'f [Flag<'_>], name: &str) -> Option<&'f str> {

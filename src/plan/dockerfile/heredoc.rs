@@ -54,7 +54,7 @@ fn spaces(byte: u8) -> char {
 }
 
 /// The escape character: directives stand in comments at the top.
-fn escape(text: &str) -> char {
+pub(super) fn escape(text: &str) -> char {
     for line in text.lines() {
         let Some((key, value)) = line.trim().strip_prefix('#').and_then(|c| c.split_once('=')) else { break };
         if key.trim().eq_ignore_ascii_case("escape") {
@@ -64,12 +64,12 @@ fn escape(text: &str) -> char {
     '\\'
 }
 
-fn is_comment(line: &str) -> bool {
+pub(super) fn is_comment(line: &str) -> bool {
     line.trim_start().starts_with('#')
 }
 
 /// The line after the instruction that begins at `at`, continuations and the comments and blank lines in them included.
-fn instruction_end(lines: &[&str], at: usize, escape: char) -> usize {
+pub(super) fn instruction_end(lines: &[&str], at: usize, escape: char) -> usize {
     let mut end = at;
     let mut continued = false;
     while let Some(line) = lines.get(end) {
