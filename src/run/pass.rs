@@ -7,7 +7,7 @@ use std::path::Path;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{complain, redactor, watch_signals};
+use super::{complain, watch_signals};
 use crate::access;
 use crate::build::Workshop;
 use crate::buildx::tool::Buildx;
@@ -73,7 +73,7 @@ fn in_runtime(request: &Request, handover: &Handover) -> Result<Rebuilt, Failure
             live: false,
             color: false,
             verbose: request.inputs.verbose || request.context.debug,
-            redactor: redactor(access::secrets(request)),
+            redactor: Redactor::of(access::secrets(request)),
         };
         let screen = terminal::spawn(receiver, std::io::stderr(), settings);
         let screen = screen.map_err(|e| internal(format!("no thread to draw the log with: {e}")))?;

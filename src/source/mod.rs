@@ -4,6 +4,7 @@
 
 mod context;
 mod dockerfiles;
+mod dockerignore;
 mod git;
 mod language;
 mod remote;
