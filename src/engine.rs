@@ -20,6 +20,9 @@ const PROBE: Duration = Duration::from_secs(5);
 /// before it sends the first byte of it.
 const REQUEST: Duration = Duration::from_secs(600);
 
+/// How much of an image is on its way into an engine at a time.
+const PIPE: usize = 256 << 10;
+
 /// Where an engine listens, and with which certificates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
@@ -190,6 +193,44 @@ impl Engine {
             file.write_all(&chunk).await.map_err(|e| failed(&e.to_string()))?;
         }
         file.flush().await.map_err(|e| failed(&e.to_string()))
+    }
+
+    /// Loads an image archive (`docker load`), streaming: `write` writes it, on a thread of its own.
+    ///
+    /// # Errors
+    /// When the archive cannot be written, or the engine does not take it.
+    pub async fn load_image<E: std::fmt::Display + Send + 'static>(
+        &self,
+        write: impl FnOnce(&mut dyn std::io::Write) -> Result<(), E> + Send + 'static,
+    ) -> Result<(), Problem> {
+        let failed = |why: &str| {
+            Problem::new(format!("the image cannot be loaded into the docker engine: {}", first_line(why)))
+                .hint("check the engine and the space it has left for images")
+        };
+        let (ours, theirs) = tokio::io::duplex(PIPE);
+        let mut sink = tokio_util::io::SyncIoBridge::new(ours);
+        let writer = tokio::task::spawn_blocking(move || {
+            let written = write(&mut sink).map_err(|e| e.to_string());
+            // The engine waits for the end.
+            sink.shutdown().map_err(|e| e.to_string()).and(written)
+        });
+        let body = bollard::body_try_stream(tokio_util::io::ReaderStream::with_capacity(theirs, PIPE));
+        let options = bollard::query_parameters::ImportImageOptions::default();
+        let mut answers = std::pin::pin!(self.client.import_image(options, body, None));
+        let taken = async {
+            loop {
+                let next = tokio::time::timeout(REQUEST, answers.try_next()).await;
+                match next.map_err(|_| format!("it said nothing for {} s", REQUEST.as_secs()))? {
+                    Err(error) => return Err(innermost(&error)),
+                    Ok(None) => return Ok(()),
+                    Ok(Some(_)) => {}
+                }
+            }
+        };
+        let (taken, written) = (taken.await, writer.await);
+        // An engine that refuses breaks the pipe: its reason is the better one.
+        taken.map_err(|why| failed(&why))?;
+        written.map_err(|e| failed(&e.to_string()))?.map_err(|why| failed(&why))
     }
 
     /// Removes a name of an image, without force. Absent is fine.

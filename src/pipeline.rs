@@ -2,6 +2,8 @@
 //!
 //! Nothing here prints, decides how things look, or knows how a stage works.
 
+mod ledger;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -9,14 +11,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::backend::builder::{self, Surroundings};
 use crate::backend::{self, Backend};
-use crate::build::{self, Built, Workshop};
+use crate::build::{self, Workshop};
 use crate::buildx::progress::Format;
 use crate::buildx::tool::{self, Buildx};
-use crate::crucible;
+use crate::crucible::{self, Prover, Verified};
 use crate::event::Events;
-use crate::outcome::{BuildState, BuilderFacts, Outcome};
+use crate::outcome::{BuildState, Outcome};
 use crate::plan::{self, Output, Plan};
 use crate::problem::{Failure, FailureKind, Problem};
+use crate::publish::attach::Statement;
 use crate::publish::{self, record};
 use crate::report;
 use crate::request::Request;
@@ -42,8 +45,6 @@ pub async fn run(
     events
         .section("plan", "Plan", async { Ok((events.info(plan::render::text(&plan)).await, "ready".to_owned())) })
         .await?;
-    // What cannot be proven is refused now.
-    crucible::admit(&plan.steps)?;
     if plan.steps.is_empty() {
         return Ok(());
     }
@@ -83,6 +84,7 @@ async fn build_and_publish(
     let shop = Workshop {
         buildx: &workplace.buildx,
         builder: &workplace.builder,
+        version: &workplace.version,
         format: workplace.format,
         access: &access,
         engine: backend.engine.as_ref(),
@@ -105,20 +107,25 @@ async fn build_and_publish(
         },
         workplace.builder.describe(&workplace.buildx, &workplace.version, &enough)
     );
-    record_builder(request, facts, outcome);
-    let candidates = note_builds(built, outcome);
-    required_builds(outcome, cancel)?;
+    outcome.builder = Some(facts.clone());
+    let candidates = ledger::note_builds(built, outcome);
+    let mut ready = ledger::required_builds(outcome, cancel);
     // Prove: only what passes the gate can be published.
-    let verified: Vec<_> = candidates.into_iter().map(crucible::prove).collect();
-    for image in &verified {
-        if let Some(build) = outcome.builds.iter_mut().find(|b| b.id == image.candidate().build) {
-            build.verified = Some(image.how().to_owned());
-        }
+    let mut verified = Vec::new();
+    if ready.is_ok() {
+        let prover = Prover { request, plan: &plan, shop, facts: &facts };
+        verified = ledger::note_proofs(crucible::prove(candidates, prover).await, request, outcome);
+        deliver(&mut verified, &plan, shop, outcome).await;
+        ready = ledger::required_builds(outcome, cancel);
     }
-    // Publish: all content everywhere first, tags after that.
-    let published = publish(verified, &plan, &access, events, cancel, outcome).await;
+    ledger::record_builder(request, &facts, outcome);
+    ready?;
+    // Attest: what was proven, in writing.
+    let statements = ledger::attest(&verified, request, &plan, outcome)?;
+    // Publish: all content everywhere first, then what is said about it, tags after that.
+    let published = publish(verified, &statements, &plan, &access, events, cancel, outcome).await;
     // The record of what stands in the registries, whether that is all of it or not.
-    let recorded = write_record(request, &plan, outcome);
+    let recorded = ledger::write_record(request, &plan, outcome);
     match (published, recorded) {
         (Err(failure), Err(more)) => Err(Failure { problems: [failure.problems, more.problems].concat(), ..failure }),
         (published, recorded) => published.and(recorded),
@@ -174,6 +181,8 @@ async fn prepare(
             root: &request.source.root,
         };
         let builder = builder::prepare(&backend, &plan.builder, around, &buildx, private, cancel).await?;
+        // What cannot be proven here is refused before anything is built.
+        crucible::admit(&plan.steps, &backend, builder.driver)?;
         let headline = builder.headline();
         let format = Format::of_buildx(&version);
         Ok(((backend, plan, Workplace { buildx, builder, version, format }), headline))
@@ -200,45 +209,27 @@ fn unusable(problem: Problem) -> Failure {
     Failure::new(FailureKind::Backend, problem)
 }
 
-fn note_builds(built: Vec<Built>, outcome: &mut Outcome) -> Vec<crucible::Candidate> {
-    let mut candidates = Vec::new();
-    for Built { outcome: build, candidate } in built {
-        outcome.builds.push(build);
-        candidates.extend(candidate);
-    }
-    candidates
-}
-
-/// Nothing is published when a build that is required is not there; one that is not is told and left out.
-fn required_builds(outcome: &mut Outcome, cancel: &CancellationToken) -> Result<(), Failure> {
-    if cancel.is_cancelled() && outcome.builds.iter().any(|build| build.state != BuildState::Done) {
-        return Err(Failure::new(FailureKind::Interrupted, Problem::new("the builds were stopped by a signal")));
-    }
-    let mut problems = Vec::new();
-    let mut kind = FailureKind::Build;
-    for build in &outcome.builds {
-        let problem = match &build.state {
-            BuildState::Done => continue,
-            BuildState::BuildFailed(failure) => crate::buildx::errors::problem(failure),
-            BuildState::Failed(failure) => {
-                kind = failure.kind;
-                failure.problems.first().cloned().unwrap_or_else(|| Problem::new("it failed"))
-            }
-            BuildState::NotRun { why } => Problem::new(format!("build {} was not run: {why}", build.id)),
-        };
-        if build.required {
-            problems.push(problem);
-        } else {
-            outcome
-                .notes
-                .push(Problem::new(format!("build {} failed and is not required: {}", build.id, problem.what)));
+/// Proven images go where they are wanted beside registries. One that cannot is a build that failed.
+async fn deliver(verified: &mut Vec<Verified>, plan: &Plan, shop: Workshop<'_>, outcome: &mut Outcome) {
+    let mut kept = Vec::new();
+    for image in verified.drain(..) {
+        let id = &image.candidate().build;
+        let step = plan.steps.iter().find(|step| step.id == *id);
+        let noted = outcome.builds.iter_mut().find(|b| b.id == *id);
+        if let (Some(step), Some(noted)) = (step, noted)
+            && let Err(failure) = build::deliver(image.candidate(), step, noted, shop).await
+        {
+            noted.state = BuildState::Failed(failure);
+            continue;
         }
+        kept.push(image);
     }
-    if problems.is_empty() { Ok(()) } else { Err(Failure::many(kind, problems)) }
+    *verified = kept;
 }
 
 async fn publish(
-    verified: Vec<crucible::Verified>,
+    verified: Vec<Verified>,
+    statements: &[(String, Vec<Statement>)],
     plan: &Plan,
     access: &Access,
     events: &Events,
@@ -265,6 +256,11 @@ async fn publish(
                     staged.push(publish::stage(image, targets, access, cancel).await?);
                 }
             }
+            for image in &staged {
+                if let Some((_, said)) = statements.iter().find(|(build, _)| build == image.build()) {
+                    publish::attach::attach(image, said, cancel).await?;
+                }
+            }
             let publication = publish::tag(&staged, events, cancel).await;
             let count = publication.tags.len();
             // Noted before anything else is waited for: a signal may end this at any time.
@@ -279,51 +275,4 @@ async fn publish(
             }
         })
         .await
-}
-
-/// The builder's facts, for people and for later jobs. A builder that builds needs no record.
-fn record_builder(request: &Request, facts: BuilderFacts, outcome: &mut Outcome) {
-    let text = format!("{:#}\n", serde_json::to_value(&facts).unwrap_or_default());
-    if let Err(failure) = report::write::put(&request.source.root, builder::RECORD, &text) {
-        outcome.notes.extend(failure.problems);
-    }
-    outcome.builder = Some(facts);
-}
-
-fn write_record(request: &Request, plan: &Plan, outcome: &Outcome) -> Result<(), Failure> {
-    if outcome.builds.iter().all(|b| b.published.is_empty()) {
-        return Ok(());
-    }
-    let record = record::record(&outcome.context, &outcome.started.to_string(), plan, &outcome.builds)?;
-    report::write::put(&request.source.root, record::FILE, &record::canonical(&record))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::report::fixtures;
-
-    fn stopped(required: bool) -> Outcome {
-        let mut outcome = fixtures::cancelled();
-        outcome.builds.truncate(1);
-        outcome.builds[0].required = required;
-        outcome.builds[0].state = BuildState::NotRun { why: "the run was stopped before its turn".into() };
-        outcome
-    }
-
-    #[test]
-    fn an_optional_build_may_fail_but_not_be_stopped_unseen() {
-        let (going, cancelled) = (CancellationToken::new(), CancellationToken::new());
-        cancelled.cancel();
-        let mut outcome = stopped(false);
-        outcome.notes.clear();
-        assert_eq!(required_builds(&mut outcome, &going), Ok(()));
-        assert_eq!(outcome.notes.len(), 1, "what was left out is told");
-        let failure = required_builds(&mut stopped(false), &cancelled).unwrap_err();
-        assert_eq!(failure.kind, FailureKind::Interrupted);
-        assert!(required_builds(&mut stopped(true), &going).is_err());
-        let mut done = stopped(true);
-        done.builds[0].state = BuildState::Done;
-        assert_eq!(required_builds(&mut done, &cancelled), Ok(()), "what worked out, worked out");
-    }
 }

@@ -44,6 +44,18 @@ impl Request {
     /// # Errors
     /// Everything wrong with the configuration, at once; or why the checkout cannot be read.
     pub fn gather(env: &Environment, context: CiContext, inputs: Inputs) -> Result<Self, Failure> {
+        Self::read(env.vars.clone(), env.now, context, inputs)
+    }
+
+    /// The same request from what the checkout holds now: the same inputs, variables and clock, every file read again.
+    ///
+    /// # Errors
+    /// As [`Request::gather`].
+    pub fn again(&self) -> Result<Self, Failure> {
+        Self::read(self.vars.clone(), self.now, self.context.clone(), self.inputs.clone())
+    }
+
+    fn read(vars: Vars, now: Timestamp, context: CiContext, inputs: Inputs) -> Result<Self, Failure> {
         let root = context.workspace.clone();
         let read = load::read(&root, inputs.config.as_deref()).map_err(|p| Failure::new(FailureKind::Config, p))?;
         let (config_file, loaded) = match read {
@@ -65,8 +77,8 @@ impl Request {
             config_file,
             inputs,
             source,
-            vars: env.vars.clone(),
-            now: env.now,
+            vars,
+            now,
             host_platform: host_platform().map_err(|p| Failure::new(FailureKind::Plan, p))?,
             notes: loaded.notes,
         })

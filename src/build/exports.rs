@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::Built;
+use super::{Built, Content};
 use crate::backend::builder::Driver;
 use crate::buildx::argv::Export;
-use crate::crucible::Content;
 use crate::image::Repository;
 use crate::plan::{Output, Plan, Step, TargetPlan};
 use crate::problem::{Failure, FailureKind, Problem};
@@ -45,6 +44,12 @@ pub(super) fn route(
     parking: &str,
 ) -> Result<Route, Failure> {
     let mut route = Route { exports: Vec::new(), pushed: Vec::new(), parked: None, layout: None };
+    if step.crucible.is_some() {
+        // What is not proven goes nowhere: where it is to go is seen to when it is.
+        route.layout = Some(scratch.to_owned());
+        route.exports.push(Export::Layout { dir: scratch.to_owned(), rewrite_timestamp: step.rewrite_timestamp });
+        return Ok(route);
+    }
     let mut load: Vec<String> = step.also_load.clone();
     match (&step.output, driver) {
         (Output::Load { names }, _) => load.splice(0..0, names.iter().cloned()).for_each(drop),

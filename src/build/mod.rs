@@ -3,11 +3,16 @@
 //! One BuildKit solve a build. Publishes nothing under any name; a build that fails is a value, not an error: what becomes
 //! of the run is decided by who reads it.
 
+mod candidate;
+pub mod cold;
+mod deliver;
 mod exports;
 mod place;
 mod reports;
 mod solve;
 
+pub use candidate::{Candidate, Content, FirstPass};
+pub use deliver::deliver;
 pub use reports::in_the_way;
 
 use std::collections::BTreeMap;
@@ -15,13 +20,13 @@ use std::path::Path;
 
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
+use semver::Version;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::Access;
 use crate::backend::Builder;
 use crate::buildx::progress::Format;
 use crate::buildx::tool::Buildx;
-use crate::crucible::Candidate;
 use crate::engine::Engine;
 use crate::event::Events;
 use crate::outcome::{BuildOutcome, BuildState};
@@ -38,6 +43,8 @@ pub struct Workshop<'a> {
     pub buildx: &'a Buildx,
     /// The builder.
     pub builder: &'a Builder,
+    /// Version of buildx.
+    pub version: &'a Version,
     /// How buildx prints progress.
     pub format: Format,
     /// Logins: which targets the builder can push to.

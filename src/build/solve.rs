@@ -4,13 +4,12 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::exports::{self, Reach, Route};
-use super::{Built, Workshop, blank, place};
+use super::{Built, Candidate, Content, Workshop, blank, cold, place};
 use crate::access::{Access, CA_SECRET};
 use crate::buildx::argv::{self, Export, Invocation};
 use crate::buildx::errors;
 use crate::buildx::metadata::{self, Metadata, MetadataError};
 use crate::buildx::progress::{Parser, layers::Timeline};
-use crate::crucible::{Candidate, Content};
 use crate::event::Event;
 use crate::image::Digest;
 use crate::image::archive::import_archive;
@@ -63,7 +62,7 @@ pub(super) async fn run(index: usize, step: &Step, dependencies: &[(String, Stri
 }
 
 /// Why there is no image.
-enum Trouble {
+pub(super) enum Trouble {
     /// BuildKit says so; its progress tells why.
     Build,
     /// Something around it.
@@ -76,12 +75,12 @@ impl From<Failure> for Trouble {
     }
 }
 
-struct Made {
-    candidate: Candidate,
-    image_id: Option<Digest>,
-    metadata: Option<serde_json::Value>,
-    loaded: Vec<String>,
-    layout: Option<String>,
+pub(super) struct Made {
+    pub(super) candidate: Candidate,
+    pub(super) image_id: Option<Digest>,
+    pub(super) metadata: Option<serde_json::Value>,
+    pub(super) loaded: Vec<String>,
+    pub(super) layout: Option<String>,
 }
 
 impl Made {
@@ -100,29 +99,12 @@ async fn make(
     let scratch = shop.run.scratch(&format!("layout-{index}"));
     let parking = format!("stagefreight/run-{}:{index}", shop.run.nonce());
     let route = exports::route(step, shop.builder.driver, shop.access, &scratch, &parking)?;
-    let metadata_file = shop.run.metadata(index);
-    let secret_files = secret_files(index, step, shop)?;
-    let invocation = Invocation {
-        builder: &shop.builder.name,
-        format: shop.format,
-        root: shop.root,
-        metadata: &metadata_file,
-        exports: &route.exports,
-        dependencies,
-        secret_files: &secret_files,
-    };
-    let spec = {
-        let mut env = Vec::new();
-        if step.provenance == "false" {
-            // buildx asks git only for the sake of provenance.
-            env.push(("BUILDX_GIT_INFO".to_owned(), "false".to_owned()));
-        }
-        env.extend(step.epoch.map(|epoch| ("SOURCE_DATE_EPOCH".to_owned(), epoch.to_string())));
-        shop.buildx.clone().with_env(env).call(argv::build(step, &invocation))
-    };
-    shop.events.debug(spec.display()).await;
-    let made = match solve_again(step, &spec, shop, timeline).await {
-        Ok(()) => take(step, &route, &metadata_file, shop).await.map_err(Trouble::Other),
+    if step.crucible.is_some() {
+        return Ok(cold::first(index, step, dependencies, &route, shop, timeline).await?);
+    }
+    let order = Order { index, dependencies, exports: &route.exports, nonce: None, env: &[], quiet: false };
+    let made = match solve_again(step, &order, shop, timeline).await {
+        Ok(metadata) => take(step, &route, metadata, shop).await.map_err(Trouble::Other),
         Err(trouble) => Err(trouble),
     };
     // A build that was stopped may have parked its image already.
@@ -132,15 +114,31 @@ async fn make(
     made
 }
 
+/// What one solve needs beside the step.
+pub(super) struct Order<'a> {
+    /// Number of the step in the plan: names private files.
+    pub(super) index: usize,
+    /// Named contexts.
+    pub(super) dependencies: &'a [(String, String)],
+    /// What is made of the result.
+    pub(super) exports: &'a [Export],
+    /// As `Invocation::nonce`.
+    pub(super) nonce: Option<&'a str>,
+    /// More environment for buildx.
+    pub(super) env: &'a [(String, String)],
+    /// Nothing of it is shown.
+    pub(super) quiet: bool,
+}
+
 /// Solves, and once more if all that failed was a push, in passing: everything before it is cached by
 /// then, unless caches are off.
 async fn solve_again(
     step: &Step,
-    spec: &process::Spec,
+    order: &Order<'_>,
     shop: Workshop<'_>,
     timeline: &mut Timeline,
-) -> Result<(), Trouble> {
-    let solved = solve(step, spec, shop, timeline).await;
+) -> Result<Metadata, Trouble> {
+    let solved = solve(step, order, shop, timeline).await;
     let Err(Trouble::Build) = solved else { return solved };
     let failure = errors::explain(&timeline.evidence());
     if !errors::may_pass(&failure) || step.no_cache || shop.cancel.is_cancelled() {
@@ -148,28 +146,69 @@ async fn solve_again(
     }
     shop.events.warn(format!("build {}: {}; trying once more", step.id, failure.summary)).await;
     let mut again = Timeline::default();
-    let solved = solve(step, spec, shop, &mut again).await;
+    let solved = solve(step, order, shop, &mut again).await;
     if solved.is_err() {
         *timeline = again;
     }
     solved
 }
 
-async fn solve(step: &Step, spec: &process::Spec, shop: Workshop<'_>, timeline: &mut Timeline) -> Result<(), Trouble> {
+/// One call of buildx, and what its metadata file says.
+pub(super) async fn solve(
+    step: &Step,
+    order: &Order<'_>,
+    shop: Workshop<'_>,
+    timeline: &mut Timeline,
+) -> Result<Metadata, Trouble> {
+    let metadata_file = shop.run.metadata(order.index);
+    let secret_files = secret_files(order.index, step, shop)?;
+    let invocation = Invocation {
+        builder: &shop.builder.name,
+        format: shop.format,
+        root: shop.root,
+        metadata: &metadata_file,
+        exports: order.exports,
+        dependencies: order.dependencies,
+        secret_files: &secret_files,
+        nonce: order.nonce,
+    };
+    let mut env = order.env.to_vec();
+    if step.provenance == "false" {
+        // buildx asks git only for the sake of provenance.
+        env.push(("BUILDX_GIT_INFO".to_owned(), "false".to_owned()));
+    }
+    env.extend(step.epoch.map(|epoch| ("SOURCE_DATE_EPOCH".to_owned(), epoch.to_string())));
+    let spec = shop.buildx.clone().with_env(env).call(argv::build(step, &invocation));
+    shop.events.debug(spec.display()).await;
+    stream(step, &spec, shop, timeline, order.quiet).await?;
+    Ok(read_metadata(&metadata_file)?)
+}
+
+async fn stream(
+    step: &Step,
+    spec: &process::Spec,
+    shop: Workshop<'_>,
+    timeline: &mut Timeline,
+    quiet: bool,
+) -> Result<(), Trouble> {
     let mut parser = Parser::new(shop.format);
     let mut pieces = Vec::new();
     let streamed = process::stream(spec, shop.cancel, async |chunk| {
         parser.push(chunk, &mut |piece| pieces.push(piece));
         for progress in pieces.drain(..) {
             timeline.push(&progress);
-            shop.events.send(Event::Build { build: step.id.clone(), progress }).await;
+            if !quiet {
+                shop.events.send(Event::Build { build: step.id.clone(), progress }).await;
+            }
         }
     })
     .await;
     parser.finish(&mut |piece| pieces.push(piece));
     for progress in pieces.drain(..) {
         timeline.push(&progress);
-        shop.events.send(Event::Build { build: step.id.clone(), progress }).await;
+        if !quiet {
+            shop.events.send(Event::Build { build: step.id.clone(), progress }).await;
+        }
     }
     match streamed {
         Ok(status) if status.success() => Ok(()),
@@ -182,11 +221,10 @@ async fn solve(step: &Step, spec: &process::Spec, shop: Workshop<'_>, timeline: 
 }
 
 /// Reads what came of a solve that ended well.
-async fn take(step: &Step, route: &Route, metadata_file: &Path, shop: Workshop<'_>) -> Result<Made, Failure> {
-    let metadata = read_metadata(metadata_file)?;
+async fn take(step: &Step, route: &Route, metadata: Metadata, shop: Workshop<'_>) -> Result<Made, Failure> {
     let digest = if route.parked.is_some() { digest_of(&metadata)? } else { check_pushed(step, route, &metadata)? };
     let mut made = Made {
-        candidate: Candidate { build: step.id.clone(), digest, content: Content::Elsewhere },
+        candidate: Candidate { build: step.id.clone(), digest, content: Content::Elsewhere, first: None },
         image_id: metadata.config_digest.clone(),
         metadata: Some(metadata.raw),
         loaded: Vec::new(),

@@ -23,6 +23,9 @@ pub struct Invocation<'a> {
     pub dependencies: &'a [(String, String)],
     /// Private files holding secrets given by value: id and path.
     pub secret_files: &'a [(String, PathBuf)],
+    /// A word only this solve knows: BuildKit then shares none of its commands with another solve, running or cached. It
+    /// becomes a name in the commands' `/etc/hosts` and leaves the image's digest alone.
+    pub nonce: Option<&'a str>,
 }
 
 /// One thing BuildKit makes of the result.
@@ -46,6 +49,11 @@ pub enum Export {
     Layout {
         /// Absolute.
         dir: PathBuf,
+        /// Rewrite timestamps to the epoch.
+        rewrite_timestamp: bool,
+    },
+    /// Nowhere: the image is only made, for its digest.
+    Digest {
         /// Rewrite timestamps to the epoch.
         rewrite_timestamp: bool,
     },
@@ -74,6 +82,12 @@ impl Export {
             Self::Engine { names } => vec!["type=docker".to_owned(), format!("name={}", names.join(","))],
             Self::Layout { dir, rewrite_timestamp } => {
                 let mut fields = vec!["type=oci".to_owned(), "tar=false".to_owned(), format!("dest={}", dir.display())];
+                fields.extend(digest_options(*rewrite_timestamp));
+                fields
+            }
+            Self::Digest { rewrite_timestamp } => {
+                // Unpacked, an engine's store would have it under timestamps of its own, and BuildKit refuses that.
+                let mut fields = ["type=image", "push=false", "store=false"].map(str::to_owned).to_vec();
                 fields.extend(digest_options(*rewrite_timestamp));
                 fields
             }
@@ -135,6 +149,9 @@ pub fn build(step: &Step, run: &Invocation<'_>) -> Vec<String> {
     }
     for spec in &step.cache_to {
         argv.pair("--cache-to", spec);
+    }
+    if let Some(nonce) = run.nonce {
+        argv.pair("--add-host", &format!("sf-{nonce}:127.0.0.1"));
     }
     if step.no_cache {
         argv.0.push("--no-cache".to_owned());

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use percent_encoding::percent_decode_str;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::image::reference::parse_tagged;
@@ -49,7 +50,7 @@ pub struct Descriptor {
 }
 
 /// Something the image was made from.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Material {
     /// `docker.io/library/busybox:latest` for an image, else the URI as it stands (a git or http source).
     pub name: String,
@@ -215,7 +216,17 @@ fn materials(raw: &Value) -> Vec<Material> {
     let fields = raw.as_object().into_iter().flatten();
     let provenances =
         fields.filter(|(name, _)| *name == "buildx.build.provenance" || name.starts_with("buildx.build.provenance/"));
-    let entries = provenances.filter_map(|(_, p)| p.get("materials")?.as_array()).flatten();
+    sorted(provenances.filter_map(|(_, p)| p.get("materials")?.as_array()).flatten())
+}
+
+/// The same from an in-toto statement with SLSA provenance 0.2 (`materials`) or 1 (`resolvedDependencies`), as BuildKit
+/// attaches it to an image.
+pub fn materials_of(statement: &Value) -> Vec<Material> {
+    let places = ["/predicate/materials", "/predicate/buildDefinition/resolvedDependencies"];
+    sorted(places.iter().filter_map(|at| statement.pointer(at)?.as_array()).flatten())
+}
+
+fn sorted<'a>(entries: impl Iterator<Item = &'a Value>) -> Vec<Material> {
     let found: BTreeSet<Material> = entries.filter_map(material).collect();
     found.into_iter().collect()
 }

@@ -67,6 +67,11 @@ impl Buildx {
         self
     }
 
+    /// A variable of its environment.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.env.get(name).map(String::as_str)
+    }
+
     /// A call, for `process`.
     pub fn call(&self, args: Vec<String>) -> Spec {
         Spec::new(&self.program, args, self.env.clone(), &self.cwd)

@@ -8,7 +8,7 @@ use crate::buildx::metadata::Material;
 use crate::image::Digest;
 use crate::image::diff::{ConfigChange, How};
 use crate::plan::{CrucibleRunner, TrustLevel};
-use crate::problem::Location;
+use crate::problem::{Location, Problem};
 
 /// The outcome of proving one image.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,6 +35,46 @@ pub struct Proof {
     pub culprits: Option<Culprits>,
     /// Path of the attestation, relative to the workspace, once it is written.
     pub provenance: Option<String>,
+}
+
+impl Proof {
+    /// Where the full listing of differences goes, relative to the workspace.
+    pub fn listing_file(&self) -> String {
+        format!(".stagefreight/differences/crucible-{}.json", self.run_id)
+    }
+
+    /// What was found, in one plain sentence.
+    pub fn verdict(&self) -> String {
+        match self.trust {
+            None => "not proven: it could not be built a second time".to_owned(),
+            Some(TrustLevel::Reproducible) => {
+                "reproducible: two cold builds gave the same image, byte for byte".to_owned()
+            }
+            Some(TrustLevel::Deterministic) => {
+                "deterministic: two cold builds gave the same binaries in images that differ".to_owned()
+            }
+            Some(TrustLevel::Consistent) => {
+                "consistent: two cold builds followed the same plan and gave images that differ".to_owned()
+            }
+            Some(TrustLevel::Viable) => "viable: it could be built twice, and no more can be said".to_owned(),
+        }
+    }
+
+    /// Why the image is not let through; `None` where it is.
+    pub fn refusal(&self, build: &str) -> Option<Problem> {
+        if self.passed {
+            return None;
+        }
+        let reached =
+            self.trust.map_or("could not be built a second time".to_owned(), |trust| format!("is only {trust}"));
+        let why = if self.obstacles.is_empty() { String::new() } else { format!(": {}", self.obstacles.join("; ")) };
+        let what = format!("build {build} {reached}, and `min_trust` asks for {}{why}", self.min_trust);
+        let hint = match &self.culprits {
+            Some(_) => "nothing was published; mend the causes named above, or ask for less with crucible.min_trust",
+            None => "nothing was published; mend what stood in the way, and run the job again",
+        };
+        Some(Problem::new(what).hint(hint))
+    }
 }
 
 /// One of the two builds.

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use super::Digest;
-use super::manifest::{BadManifest, Content, Descriptor, MAX_MANIFEST, Manifest, Walk};
+use super::manifest::{BadManifest, Children, Content, Descriptor, MAX_MANIFEST, Manifest, Walk};
 use crate::problem::Problem;
 
 /// A layout whose `oci-layout` and `index.json` have been read.
@@ -139,6 +139,24 @@ impl Layout {
         }
     }
 
+    /// The one image in it, or a manifest of it by its digest.
+    ///
+    /// # Errors
+    /// When it is not there, or the layout is damaged.
+    pub fn image(&self, digest: &Digest) -> Result<Descriptor, LayoutError> {
+        let root = self.root()?;
+        if root.digest == *digest {
+            return Ok(root.clone());
+        }
+        let children = match self.manifest(root)?.children()? {
+            Children::Index(children) => children,
+            Children::Image { .. } => Vec::new(),
+        };
+        let why = || format!("{digest} is not in it");
+        let found = children.into_iter().find(|child| child.digest == *digest);
+        found.ok_or_else(|| LayoutError::Invalid { path: self.dir.clone(), why: why() })
+    }
+
     /// Where a blob is or would be.
     pub fn blob_path(&self, digest: &Digest) -> PathBuf {
         blob_path(&self.dir, digest)
@@ -216,6 +234,30 @@ impl Layout {
             }
         }
         Ok(content)
+    }
+}
+
+impl Layout {
+    /// Removes blobs that belong to no image of the layout.
+    ///
+    /// # Errors
+    /// When the layout is damaged, or the disk refuses.
+    pub fn prune(&self) -> Result<(), LayoutError> {
+        let mut needed = BTreeSet::new();
+        for entry in &self.entries {
+            let content = self.walk(entry)?;
+            needed.extend(content.manifests.iter().map(|manifest| manifest.digest.hex().to_owned()));
+            needed.extend(content.blobs.iter().map(|blob| blob.digest.hex().to_owned()));
+        }
+        let dir = self.dir.join("blobs/sha256");
+        for blob in std::fs::read_dir(&dir).map_err(LayoutError::io(&dir))? {
+            let path = blob.map_err(LayoutError::io(&dir))?.path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if !needed.contains(name) {
+                std::fs::remove_file(&path).map_err(LayoutError::io(&path))?;
+            }
+        }
+        Ok(())
     }
 }
 

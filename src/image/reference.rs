@@ -114,6 +114,15 @@ pub fn parse_tagged(s: &str) -> Result<(Repository, Option<Tag>), BadName> {
     }
 }
 
+/// A name as engines keep it, in full: `app` is `docker.io/library/app:latest`. One that is no name stays as it is.
+pub fn full_name(name: &str) -> String {
+    match parse_tagged(name) {
+        Ok((repository, Some(tag))) => format!("{repository}:{tag}"),
+        Ok((repository, None)) => format!("{repository}:latest"),
+        Err(_) => name.to_owned(),
+    }
+}
+
 /// Whether a host, with or without a port, is this very machine: `localhost` or a loopback address. Docker's own rule for what
 /// may be spoken to without TLS.
 pub fn is_loopback(host: &str) -> bool {

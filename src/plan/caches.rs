@@ -81,6 +81,14 @@ impl Caches {
         (if own_from { flags.from } else { self.from.clone() }, to)
     }
 
+    /// No cache at all: both passes of a proof are cold.
+    pub(crate) fn none(&mut self, build: &str) -> (Vec<String>, Vec<String>) {
+        if self.plan.mode != "off" || !self.from.is_empty() || !self.to.is_empty() {
+            self.skip(format!("build `{build}` is proven, so it neither reads nor writes a cache"));
+        }
+        (Vec::new(), Vec::new())
+    }
+
     fn skip(&mut self, why: String) {
         if !self.plan.skipped.contains(&why) {
             self.plan.skipped.push(why);

@@ -51,6 +51,11 @@ pub fn resolve(request: &Request) -> Result<Plan, Failure> {
         .filter_map(|chosen| step::step(chosen, alone, &access, &mut caches, &facts, &mut found))
         .collect();
     output::collisions(&steps, &mut found);
+    if steps.iter().any(|s| s.crucible.is_some()) && builder(&facts).driver == "docker" {
+        found.note(
+            "build_cache.builder.driver is `docker`: if docker builds, images are proven only where the engine keeps them in the containerd image store",
+        );
+    }
     if steps.is_empty() && found.problems.is_empty() {
         found.note("nothing is built: every build is left out of this run");
     }

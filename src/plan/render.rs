@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::{BuildMode, Decision, Output, Plan, Provider, Step};
+use super::{CruciblePlan, CrucibleRunner, Decision, Output, Plan, Provider, Step};
 
 /// The plan as text, ending in a line end.
 pub fn text(plan: &Plan) -> String {
@@ -75,8 +75,8 @@ fn content(out: &mut String, step: &Step) {
     list(out, "depends on", &step.depends_on);
     list(out, "platforms", &step.platforms);
     list(out, "base images", &step.base_images);
-    if step.build_mode == BuildMode::Crucible {
-        field(out, "proof", "crucible: built twice and compared");
+    if let Some(crucible) = &step.crucible {
+        proof(out, crucible);
     }
     pairs(out, "build args", &step.build_args);
     pairs(out, "labels", &step.labels);
@@ -93,6 +93,21 @@ fn content(out: &mut String, step: &Step) {
     ];
     let on: Vec<String> = switches.iter().filter(|(on, _)| *on).map(|(_, name)| (*name).to_owned()).collect();
     list(out, "with", &on);
+}
+
+/// How the image is proven.
+fn proof(out: &mut String, crucible: &CruciblePlan) {
+    let by = match crucible.runner {
+        CrucibleRunner::Rebuild => "",
+        CrucibleRunner::Candidate => ", the second time by the candidate itself",
+    };
+    field(out, "proof", &format!("crucible: built twice, cold, and compared{by}"));
+    field(out, "min trust", crucible.min_trust.name());
+    list(out, "binaries", &crucible.binaries);
+    list(out, "ignored", &crucible.ignore);
+    if !crucible.version_command.is_empty() {
+        field(out, "version of", &crucible.version_command.join(" "));
+    }
 }
 
 /// What the build may read.

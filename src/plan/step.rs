@@ -41,7 +41,10 @@ pub(crate) fn step(
     let mut places = targets::places(chosen, alone, facts, found);
     let targets = std::mem::take(&mut places.decisions);
     let (output, also_load) = output::output(&build.id, alone, places, settings.platforms.len(), facts, found);
-    let (cache_from, cache_to) = caches.flags((!alone).then_some(build.id.as_str()), &output, facts);
+    let (cache_from, cache_to) = match &settings.crucible {
+        Some(_) => caches.none(&build.id),
+        None => caches.flags((!alone).then_some(build.id.as_str()), &output, facts),
+    };
     let annotations = labels::annotations(settings.indexed(), facts, found);
     let mut build_contexts = access.contexts.clone();
     if let (Some(image), BuildMode::Crucible) = (toolchain, settings.build_mode) {
@@ -70,18 +73,30 @@ pub(crate) fn step(
         ssh: access.ssh.clone(),
         cache_from,
         cache_to,
-        no_cache: inputs.no_cache.unwrap_or(false),
+        no_cache: inputs.no_cache.unwrap_or(false) || settings.build_mode == BuildMode::Crucible,
         pull: inputs.pull.unwrap_or(false),
         provenance: settings.provenance,
         sbom: settings.sbom,
         rewrite_timestamp: settings.rewrite_timestamp,
-        epoch: facts.commit_time.map(jiff::Timestamp::as_second),
+        epoch: epoch(build, settings.build_mode, facts, found),
         output,
         also_load,
         base_images,
         targets,
         plan_hash,
     })
+}
+
+/// The commit's time. Two passes need one in any case: without a commit it is the time of the run.
+fn epoch(build: &Build, mode: BuildMode, facts: &Facts<'_>, found: &mut Findings) -> Option<i64> {
+    if facts.commit_time.is_none() && mode == BuildMode::Crucible {
+        found.note(format!(
+            "build `{}` has no commit to take the time from: the image holds the time of this run, and only this run can prove it",
+            build.id
+        ));
+        return Some(facts.request.now.as_second());
+    }
+    facts.commit_time.map(jiff::Timestamp::as_second)
 }
 
 fn hash(

@@ -1,7 +1,7 @@
 use tokio::io::AsyncReadExt as _;
 
 use super::*;
-use crate::crucible::Candidate;
+use crate::build::Candidate;
 use crate::http::{Clients, HttpSettings};
 use crate::plan::Provider;
 use crate::registry::HostSettings;
@@ -20,6 +20,7 @@ async fn staged_at_a_silent_registry() -> Staged {
         build: "app".into(),
         digest: manifest.digest.clone(),
         content: Content::Pushed { targets: vec![] },
+        first: None,
     };
     let target = TargetPlan {
         id: "main".into(),

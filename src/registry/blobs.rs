@@ -36,6 +36,8 @@ pub enum Sent {
 pub(super) enum Source {
     /// A file of exactly the blob's size.
     File(PathBuf),
+    /// In memory: for what is small.
+    Bytes(Bytes),
     /// Another registry, or the same with another login.
     Repository(Registry, Repository),
 }
@@ -249,6 +251,7 @@ impl Source {
                 let open = tokio::fs::File::open(path.clone()).map_ok(|file| ReaderStream::with_capacity(file, CHUNK));
                 futures::stream::once(open).try_flatten().map_err(move |error| trouble.file(&path, &error)).boxed()
             }
+            Self::Bytes(bytes) => futures::stream::once(async { Ok(bytes) }).boxed(),
             Self::Repository(from, repository) => {
                 let open = async move { from.get_blob(&repository, &blob).await };
                 futures::stream::once(open).try_flatten().map_err(move |error| trouble.put(error)).boxed()

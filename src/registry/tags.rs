@@ -65,14 +65,14 @@ fn page(body: &[u8]) -> Result<Vec<Tag>, Fault> {
 }
 
 /// The address in `Link: <…>; rel="next"`.
-fn next_page(headers: &HeaderMap, here: &Url) -> Result<Option<Url>, Fault> {
+pub(super) fn next_page(headers: &HeaderMap, here: &Url) -> Result<Option<Url>, Fault> {
     let links = headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok());
     for link in links.flat_map(|links| links.split(", <")) {
         let Some((target, params)) = link.trim_start_matches('<').split_once('>') else { continue };
         if !params.replace([' ', '"'], "").to_ascii_lowercase().contains("rel=next") {
             continue;
         }
-        let wrong = || Fault::Protocol("the list of tags goes on at an address that is none of its own".into());
+        let wrong = || Fault::Protocol("the list goes on at an address that is none of its own".into());
         let next = here.join(target).map_err(|_| wrong())?;
         // A registry behind a proxy may not know its own scheme and port; the path is what counts.
         let mut same = here.clone();

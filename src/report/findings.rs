@@ -4,8 +4,9 @@
 
 use std::collections::BTreeSet;
 
-use super::document::{Build, BuildFailure, Document, Location, Problem};
+use super::document::{Build, BuildFailure, Document, Location, Problem, Proof};
 use super::headline::other_problems;
+use super::verdict::{Remark, remarks};
 
 /// Something found, for a person reading the change that caused it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +43,9 @@ fn of_build(build: &Build) -> Vec<Finding> {
     if let Some(failure) = &build.failure {
         let title = format!("the build {} failed", build.id);
         found.extend(failure.problems.iter().map(|p| of_problem(p, build.required, &title)));
+    }
+    if let Some(proof) = &build.proof {
+        found.extend(of_proof(build, proof));
     }
     found.extend(build.warnings.iter().map(|warning| {
         Finding {
@@ -81,6 +85,20 @@ fn of_build_failure(build: &Build, failure: &BuildFailure) -> Vec<Finding> {
         place: failure.dockerfile.as_ref().and_then(in_repository),
     });
     found
+}
+
+/// The first instructions whose results differ. A proof that passed all the same only warns.
+fn of_proof(build: &Build, proof: &Proof) -> Vec<Finding> {
+    let error = build.required && !proof.passed;
+    let title = if proof.passed { "is not reproducible" } else { "is not proven" };
+    let finding = |remark: Remark<'_>| Finding {
+        error,
+        title: format!("the build {} {title}", build.id),
+        message: remark.text,
+        place: remark.location.and_then(in_repository),
+    };
+    // Without a line the report says it better.
+    remarks(proof).into_iter().map(finding).filter(|finding| finding.place.is_some()).collect()
 }
 
 fn of_problem(problem: &Problem, error: bool, title: &str) -> Finding {

@@ -1,5 +1,7 @@
 //! Runs as tests see them: one outcome for each way a run can go.
 
+pub(crate) mod proofs;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -14,7 +16,7 @@ const COMMIT: &str = "5f0c1a7e9b3d4826a1c7e0f94d2b6a83c5e17f20";
 
 /// All of them, by name.
 pub(crate) fn all() -> Vec<(&'static str, Outcome)> {
-    vec![
+    let mut all = vec![
         ("success", success()),
         ("failing_run", failing_run()),
         ("failing_config", failing_config()),
@@ -24,7 +26,9 @@ pub(crate) fn all() -> Vec<(&'static str, Outcome)> {
         ("fork", fork()),
         ("optional_failed", optional_failed()),
         ("local_layout", local_layout()),
-    ]
+    ];
+    all.extend(proofs::all());
+    all
 }
 
 /// Two registries, three tags each, on GitHub.
@@ -276,6 +280,7 @@ pub(crate) fn hostile(text: &str) -> Outcome {
     for build in &mut builds {
         build.id = text.into();
         build.verified = Some(text.into());
+        build.proof = Some(proofs::hostile(text));
         build.loaded = vec![text.into()];
         build.layout = Some(text.into());
         build.layers =

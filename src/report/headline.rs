@@ -1,6 +1,7 @@
 //! What a run came to, in one sentence for people: the first line of the summary and the last of the log.
 
 use super::document::{Build, BuildError, BuildFailure, BuildState, Document, Failure, Output, Problem, Status};
+use super::verdict::{proven, verdicts};
 
 /// One sentence of plain text; names stand between backticks. The document's texts in it are not escaped.
 pub(super) fn headline(document: &Document) -> String {
@@ -73,13 +74,18 @@ fn failed(document: &Document) -> String {
         "plan" => counted("The plan cannot be made"),
         "backend" => "No builder can be used".to_owned(),
         "credentials" => counted("Credentials are missing or refused"),
-        "verification" => format!("Not proven: {}", listed(&broken)),
+        "verification" => unproven(document).unwrap_or_else(|| format!("Not proven: {}", listed(&broken))),
         "publish" => format!("Not published: {}", listed(&broken)),
         "report" => "The reports could not be written".to_owned(),
         "internal" => "StageFreight itself failed".to_owned(),
         _ if broken.is_empty() => "The run failed".to_owned(),
         _ => format!("Build failed: {}", listed(&broken)),
     }
+}
+
+/// What the proofs came to, where one of them failed the run. A run can fail verification without any.
+fn unproven(document: &Document) -> Option<String> {
+    proven(document).iter().any(|(_, proof)| !proof.passed).then(|| verdicts(document)).flatten()
 }
 
 /// Failed, at whatever point.

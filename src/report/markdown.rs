@@ -4,6 +4,7 @@
 //! `escape`; what grows with the size of a build is left out before the summary gets larger than a forge shows.
 
 mod failure;
+mod proof;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,7 @@ use super::document::{Build, BuildState, Context, Document, Layer, PublishedTag,
 use super::escape::{code, fenced, html, link, prose};
 use super::headline::{count, duration, headline};
 use super::outputs::RESULT_FILE;
+use super::verdict::verdicts;
 use crate::runner::summary::fit;
 
 /// Room for the timelines; the forge's own limit is 1 MiB, and other steps' summaries are in the same file.
@@ -34,10 +36,16 @@ pub fn summary(document: &Document) -> String {
 }
 
 fn render(document: &Document, timelines: bool) -> String {
-    let mut out = format!("## {} {}\n\n{}\n\n", sign(document.status), prose(&headline(document)), facts(document));
+    let (title, beside) = title(document);
+    let mut out = format!("## {} {}\n\n", sign(document.status), prose(&title));
+    if let Some(beside) = beside {
+        out.push_str(&format!("{}\n\n", prose(&beside)));
+    }
+    out.push_str(&format!("{}\n\n", facts(document)));
     out.push_str(&failure::section(document));
     out.push_str(&published(document));
     out.push_str(&kept_here(document));
+    out.push_str(&proof::section(document));
     out.push_str(&notes(document));
     if nothing_ran(document) {
         out.push_str(&format!("### Plan\n\n{}\n", plan(document)));
@@ -53,6 +61,18 @@ fn render(document: &Document, timelines: bool) -> String {
     }
     out.push_str(&environment(document));
     out
+}
+
+/// What stands on top, and the sentence below it. A proof is what people look for; a run that failed for another reason says
+/// that first.
+fn title(document: &Document) -> (String, Option<String>) {
+    let headline = headline(document);
+    match verdicts(document) {
+        None => (headline, None),
+        Some(verdict) if verdict == headline => (verdict, None),
+        Some(verdict) if document.status == Status::Success => (verdict, Some(headline)),
+        Some(verdict) => (headline, Some(verdict)),
+    }
 }
 
 /// A plan and nothing more: a dry run, or one that failed before its first build.

@@ -14,6 +14,7 @@ mod headline;
 pub mod markdown;
 pub mod outputs;
 pub mod terminal;
+mod verdict;
 pub mod write;
 
 pub use document::{Document, exit_code, result_schema};

@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
+use super::document::convert::lowest_trust;
 use super::document::{Build, BuildState, Document, PublishedTag};
+use super::verdict::level;
 
 /// Where the result document lies, relative to the workspace.
 pub const RESULT_FILE: &str = ".stagefreight/result.json";
@@ -43,6 +45,14 @@ pub const OUTPUTS: &[OutputSpec] = &[
         description: "Everything published by all builds: a JSON array of objects with build, target, reference and digest; comma-joined host/path:tag@digest in a dotenv report",
     },
     OutputSpec {
+        name: "trust-level",
+        description: "How far the image is proven: viable, consistent, deterministic or reproducible; of several builds the lowest; empty when one that was to be proven is not, or none was",
+    },
+    OutputSpec {
+        name: "provenance",
+        description: "Path of the attestation of the proof, relative to the workspace; of several builds one on each line, comma-joined in a dotenv report",
+    },
+    OutputSpec {
         name: "metadata",
         description: "BuildKit's metadata as JSON; in a dotenv report the path of a file that holds it",
     },
@@ -57,6 +67,8 @@ pub struct Outputs {
     image_id: String,
     version: String,
     published: Vec<(String, PublishedTag)>,
+    trust_level: String,
+    provenance: Vec<String>,
     metadata: Option<serde_json::Value>,
 }
 
@@ -75,8 +87,11 @@ impl Outputs {
         let published =
             document.builds.iter().flat_map(|b| b.published.iter().map(|tag| (b.id.clone(), tag.clone()))).collect();
         let version = document.version.as_ref().map(|v| v.full.clone()).unwrap_or_default();
+        let meant = || document.builds.iter().filter(|b| build_id.is_none_or(|id| b.id == id));
+        let trust_level = lowest_trust(meant()).map(level).unwrap_or_default().to_owned();
+        let provenance = meant().filter_map(|b| b.proof.as_ref()?.provenance.clone()).collect();
         let Some(build) = the_build(document, build_id) else {
-            return Self { version, published, ..Self::default() };
+            return Self { version, published, trust_level, provenance, ..Self::default() };
         };
         let digest = build.digest.clone().unwrap_or_default();
         let references = build.published.iter().map(|tag| tag.reference.clone());
@@ -91,6 +106,8 @@ impl Outputs {
             digest,
             version,
             published,
+            trust_level,
+            provenance,
         }
     }
 
@@ -103,6 +120,7 @@ impl Outputs {
     pub fn for_actions(&self) -> Vec<(&'static str, String)> {
         self.values(|name| match name {
             "tags" => self.tags.join("\n"),
+            "provenance" => self.provenance.join("\n"),
             "published" => self.published_json(),
             _ => self.metadata.as_ref().map(short_json).unwrap_or_default(),
         })
@@ -112,6 +130,7 @@ impl Outputs {
     pub fn for_dotenv(&self) -> Vec<(&'static str, String)> {
         self.values(|name| match name {
             "tags" => self.tags.join(","),
+            "provenance" => self.provenance.join(","),
             "published" => {
                 let all: Vec<_> =
                     self.published.iter().map(|(_, tag)| format!("{}@{}", tag.reference, tag.digest)).collect();
@@ -129,6 +148,7 @@ impl Outputs {
             "imageid" => self.image_id.clone(),
             "version" => self.version.clone(),
             "result" => RESULT_FILE.to_owned(),
+            "trust-level" => self.trust_level.clone(),
             other => shaped(other),
         };
         OUTPUTS.iter().map(|spec| (spec.name, value(spec.name))).collect()
@@ -217,8 +237,47 @@ mod tests {
         version=1.4.2
         result=.stagefreight/result.json
         published=[]
+        trust-level=
+        provenance=
         metadata=
         ");
+    }
+
+    #[test]
+    fn the_lowest_trust_of_what_was_to_be_proven_counts() {
+        let trust = |outcome: &Outcome, id: Option<&str>| outputs(outcome, id).trust_level;
+        let mut two = fixtures::proofs::reproducible();
+        assert_eq!(trust(&two, None), "reproducible");
+        let mut worker = fixtures::proofs::deterministic().builds.remove(0);
+        worker.id = "worker".into();
+        two.builds.push(worker);
+        assert_eq!(trust(&two, None), "deterministic");
+        assert_eq!(trust(&two, Some("app")), "reproducible");
+        assert_eq!(outputs(&two, None).provenance.len(), 2);
+
+        // A build that asks for no proof says nothing; one that asks and has none takes it away.
+        two.builds.push(fixtures::success().builds.remove(0));
+        two.builds[2].id = "docs".into();
+        assert_eq!(trust(&two, None), "deterministic");
+        two.builds[1].proof.as_mut().unwrap().trust = None;
+        assert_eq!((trust(&two, None), trust(&two, Some("app"))), (String::new(), "reproducible".into()));
+        assert_eq!(Document::new(&two).trust, None);
+        let mut never_ran = fixtures::proofs::reproducible();
+        never_ran.builds.clear();
+        assert_eq!((trust(&never_ran, None), trust(&fixtures::success(), None)), (String::new(), String::new()));
+        assert_eq!(trust(&fixtures::proofs::min_trust_unmet(), None), "consistent", "of a failed proof, too");
+    }
+
+    #[test]
+    fn several_attestations_fit_both_forms() {
+        let mut two = fixtures::proofs::reproducible();
+        two.builds.push(two.builds[0].clone());
+        two.builds[1].id = "worker".into();
+        two.builds[1].proof.as_mut().unwrap().provenance = Some(".stagefreight/provenance/crucible-b.json".into());
+        let value = |values: Vec<(&str, String)>| values.into_iter().find(|(name, _)| *name == "provenance").unwrap().1;
+        let both = [".stagefreight/provenance/crucible-0123456789ab.json", ".stagefreight/provenance/crucible-b.json"];
+        assert_eq!(value(outputs(&two, None).for_actions()), both.join("\n"));
+        assert_eq!(value(outputs(&two, None).for_dotenv()), both.join(","));
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod bases;
 pub mod closing;
 mod live;
 mod plain;
+mod proof;
 mod steps;
 mod style;
 #[cfg(test)]

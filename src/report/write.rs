@@ -132,14 +132,16 @@ fn directory(workspace: &Path) -> Result<(), Problem> {
 
 fn replace(path: &Path, text: &str) -> std::io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
-    // Later steps may run as another user.
-    let mut file = tempfile::Builder::new()
-        .prefix(".new-")
-        .permissions(fs::Permissions::from_mode(0o644))
-        .tempfile_in(directory)?;
+    let mut file = new_file(directory)?;
     file.write_all(text.as_bytes())?;
     file.persist(path)?;
     Ok(())
+}
+
+/// Later steps may run as another user.
+fn new_file(directory: &Path) -> std::io::Result<tempfile::NamedTempFile> {
+    let readable = fs::Permissions::from_mode(0o644);
+    tempfile::Builder::new().prefix(".new-").permissions(readable).tempfile_in(directory)
 }
 
 fn not_written(file: &str, error: &std::io::Error) -> Problem {
@@ -166,4 +168,23 @@ pub fn put(workspace: &Path, file: &str, text: &str) -> Result<(), Failure> {
     let path = workspace.join(file);
     let parent = path.parent().unwrap_or(workspace);
     fs::create_dir_all(parent).and_then(|()| replace(&path, text)).map_err(|e| failed(not_written(file, &e)))
+}
+
+/// The same for a document that is a file already and may be large.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn put_file(workspace: &Path, file: &str, from: &Path) -> Result<(), Failure> {
+    let failed = |problem| Failure::new(FailureKind::Report, problem);
+    directory(workspace).map_err(failed)?;
+    let path = workspace.join(file);
+    let parent = path.parent().unwrap_or(workspace);
+    let copy = || {
+        fs::create_dir_all(parent)?;
+        let mut new = new_file(parent)?;
+        std::io::copy(&mut fs::File::open(from)?, &mut new)?;
+        new.persist(&path)?;
+        Ok(())
+    };
+    copy().map_err(|e: std::io::Error| failed(not_written(file, &e)))
 }

@@ -54,6 +54,7 @@ fn argv(
         exports,
         dependencies,
         secret_files,
+        nonce: None,
     };
     build(step, &invocation).join("\n")
 }

@@ -15,6 +15,18 @@ pub struct ImageDiff {
     pub only_in_a: Vec<String>,
     /// The same for the other.
     pub only_in_b: Vec<String>,
+    /// Bytes read from layer blobs. Blobs that need no reading count nothing.
+    pub bytes_read: u64,
+}
+
+impl ImageDiff {
+    /// The same content: configs and uncompressed layers agree, on every platform. Only compression or manifests may differ.
+    pub fn same_content(&self) -> bool {
+        let same = |platform: &PlatformDiff| {
+            platform.configs.0 == platform.configs.1 && platform.layers.iter().all(|layer| layer.only_compression)
+        };
+        self.identical || (self.only_in_a.is_empty() && self.only_in_b.is_empty() && self.platforms.iter().all(same))
+    }
 }
 
 /// Two images of one platform.
@@ -60,9 +72,10 @@ pub struct LayerDiff {
     pub history: Option<usize>,
     /// The uncompressed bytes are the same: only compression differs. Nothing was read.
     pub only_compression: bool,
-    /// The same entries, in another order in the archive.
+    /// Entries both have stand in another order in the archive; the first one out of place is among `changes` ([`How::Order`]).
     pub order: bool,
-    /// Entries that differ, in the order they were found, at most [`MAX_CHANGES`]; the rest is only in the full listing.
+    /// Entries that differ, in the order they were found, at most [`MAX_CHANGES`] and some megabytes; the rest is only in the full
+    /// listing. A path that stands several times in a layer is compared in the order of its appearance.
     pub changes: Vec<FileChange>,
     /// How many entries differ in all.
     pub total: u64,
@@ -95,7 +108,7 @@ pub struct Entry {
     pub kind: String,
     /// Size of a file in bytes.
     pub size: u64,
-    /// sha256 of a file's content, hex; empty for anything else.
+    /// sha256 of a file's content, hex; empty for anything else. Of a sparse file: of its stored bytes, holes not filled.
     pub sha256: String,
     /// Permission bits.
     pub mode: u32,
@@ -103,12 +116,12 @@ pub struct Entry {
     pub uid: u64,
     /// Group id.
     pub gid: u64,
-    /// Seconds since 1970.
+    /// Seconds since 1970. Nanoseconds are compared, and not told.
     pub mtime: i64,
-    /// Target of a link. Hostile text.
+    /// Target of a link, or `major:minor` of a device. Hostile text.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub link: String,
-    /// Extended attributes: name and hex of the value, sorted by name.
+    /// Extended attributes: name and hex of the value (`sha256:…` for a long one), sorted by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub xattrs: Vec<(String, String)>,
     /// The first bytes of a file, at most [`SAMPLE`], for telling what kind of file it is and what changed in it. Hostile bytes;
@@ -134,7 +147,7 @@ pub enum How {
     Content,
     /// Permission bits.
     Mode,
-    /// User or group id.
+    /// User or group, by id or by name.
     Owner,
     /// Modification time.
     Mtime,

@@ -1,5 +1,7 @@
 //! From the run's own types to those of the document.
 
+mod proof;
+
 use std::collections::BTreeSet;
 
 use super::*;
@@ -9,8 +11,12 @@ use crate::plan::{self, BuildMode};
 use crate::problem;
 use crate::runner::{CiContext, ForgeKind, Trust};
 
+/// Mode of a build that is to be proven.
+const CRUCIBLE: &str = "crucible";
+
 pub(super) fn document(outcome: &Outcome) -> Document {
     let plan = outcome.plan.as_ref();
+    let builds = builds(outcome);
     Document {
         schema_version: SCHEMA_VERSION,
         tool: Tool { name: env!("CARGO_PKG_NAME").to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
@@ -23,7 +29,8 @@ pub(super) fn document(outcome: &Outcome) -> Document {
         version: plan.map(|p| version(&p.version)),
         builder: outcome.builder.as_ref().map(builder),
         cache: plan.map(|p| cache(&p.cache)),
-        builds: builds(outcome),
+        trust: lowest_trust(&builds),
+        builds,
         left_out: plan.map(|p| p.left_out.iter().map(decision).collect()).unwrap_or_default(),
         notes: notes(outcome),
     }
@@ -61,6 +68,14 @@ fn builds(outcome: &Outcome) -> Vec<Build> {
     builds
 }
 
+/// The lowest level of the builds that were to be proven. One that has none takes it from all.
+pub(in crate::report) fn lowest_trust<'b>(builds: impl IntoIterator<Item = &'b Build>) -> Option<TrustLevel> {
+    let asked = |build: &&Build| build.proof.is_some() || build.plan.as_ref().is_some_and(|plan| plan.mode == CRUCIBLE);
+    let levels = builds.into_iter().filter(asked).map(|build| build.proof.as_ref().and_then(|proof| proof.trust));
+    // `None` is lower than every level.
+    levels.min().flatten()
+}
+
 fn never_began(step: &plan::Step) -> Build {
     Build {
         id: step.id.clone(),
@@ -74,6 +89,7 @@ fn never_began(step: &plan::Step) -> Build {
         digest: None,
         image_id: None,
         verified: None,
+        proof: None,
         published: Vec::new(),
         loaded: Vec::new(),
         layout: None,
@@ -103,6 +119,7 @@ fn build(build: &outcome::BuildOutcome, step: Option<&plan::Step>) -> Build {
         digest: build.digest.as_ref().map(ToString::to_string),
         image_id: build.image_id.as_ref().map(ToString::to_string),
         verified: build.verified.clone(),
+        proof: build.proof.as_ref().map(proof::proof),
         published: build.published.iter().map(published).collect(),
         loaded: build.loaded.clone(),
         layout: build.layout.clone(),
@@ -131,7 +148,7 @@ fn build_plan(step: &plan::Step) -> BuildPlan {
         depends_on: step.depends_on.clone(),
         mode: match step.build_mode {
             BuildMode::Plain => "plain",
-            BuildMode::Crucible => "crucible",
+            BuildMode::Crucible => CRUCIBLE,
         }
         .to_owned(),
         output,

@@ -26,6 +26,7 @@ fn build(build: &mut Build, mask: &mut dyn FnMut(&mut String)) {
         digest: _,
         image_id: _,
         verified,
+        proof: proven,
         published: _,
         loaded: _,
         layout: _,
@@ -35,6 +36,7 @@ fn build(build: &mut Build, mask: &mut dyn FnMut(&mut String)) {
         metadata,
     } = build;
     why.iter_mut().chain(verified).for_each(&mut *mask);
+    proven.iter_mut().for_each(|p| proof(p, mask));
     build_failure.iter_mut().for_each(|f| broken(f, mask));
     failed.iter_mut().for_each(|f| failure(f, mask));
     targets.iter_mut().for_each(|d| mask(&mut d.why));
@@ -42,6 +44,47 @@ fn build(build: &mut Build, mask: &mut dyn FnMut(&mut String)) {
     layers.iter_mut().filter_map(|l| l.base_image.as_mut()).for_each(&mut *mask);
     warnings.iter_mut().for_each(|w| warning(w, mask));
     metadata.iter_mut().for_each(|m| value(m, mask));
+}
+
+fn proof(proof: &mut Proof, mask: &mut dyn FnMut(&mut String)) {
+    let Proof {
+        run_id: _,
+        runner: _,
+        min_trust: _,
+        trust: _,
+        passed: _,
+        obstacles,
+        checks,
+        passes,
+        materials,
+        culprits: differing,
+        provenance: _,
+    } = proof;
+    obstacles.iter_mut().for_each(&mut *mask);
+    for Check { kind: _, subject, state: _, detail } in checks {
+        [subject, detail].into_iter().for_each(&mut *mask);
+    }
+    for Pass { digest: _, seconds: _, plan_hash: _, environment, by } in passes {
+        environment.values_mut().chain([by]).for_each(&mut *mask);
+    }
+    for Material { name, platform: _, digest: _ } in materials {
+        mask(name);
+    }
+    differing.iter_mut().for_each(|c| culprits(c, mask));
+}
+
+fn culprits(culprits: &mut Culprits, mask: &mut dyn FnMut(&mut String)) {
+    let Culprits { layers, config, ignored: _, listing: _, incomplete } = culprits;
+    incomplete.iter_mut().for_each(&mut *mask);
+    for ConfigChange { field, a, b } in config {
+        [Some(field), a.as_mut(), b.as_mut()].into_iter().flatten().for_each(&mut *mask);
+    }
+    for CulpritLayer { platform: _, layer: _, instruction, location: _, origin, files, more: _, note } in layers {
+        origin.iter_mut().chain(note).chain([instruction]).for_each(&mut *mask);
+        for CulpritFile { path, how: _, cause: _, evidence, cure: _ } in files {
+            [path, evidence].into_iter().for_each(&mut *mask);
+        }
+    }
 }
 
 fn failure(failure: &mut Failure, mask: &mut dyn FnMut(&mut String)) {

@@ -33,6 +33,22 @@ fn the_document_of_a_failure() {
     insta::assert_snapshot!(written(&fixtures::failing_run()));
 }
 
+#[test]
+fn the_document_of_a_proof() {
+    insta::assert_snapshot!(written(&fixtures::proofs::deterministic()));
+}
+
+#[test]
+fn a_document_without_proof_says_nothing_of_one() {
+    let text = written(&fixtures::success());
+    assert!(!text.contains("\"proof\"") && !text.contains("\"trust\""), "{text}");
+    let mut document = Document::new(&fixtures::proofs::deterministic());
+    assert_eq!(document.trust, Some(TrustLevel::Deterministic));
+    // The login of a source that the builder names.
+    document.builds.iter_mut().for_each(|build| build.metadata = None);
+    assert!(!document.to_json().contains("bot:hunter2"), "{}", document.to_json());
+}
+
 /// The text of the document, without what changes with every release of ours.
 fn written(outcome: &Outcome) -> String {
     let mut document = Document::new(outcome);
@@ -75,6 +91,10 @@ fn exit_codes_follow_from_what_happened() {
         ("fork", 0),
         ("optional_failed", 0),
         ("local_layout", 0),
+        ("reproducible", 0),
+        ("deterministic", 0),
+        ("min_trust_unmet", 1),
+        ("no_second_image", 1),
     ] {
         let (_, outcome) = fixtures::all().into_iter().find(|(n, _)| *n == name).unwrap();
         assert_eq!(exit_code(&outcome), expected, "{name}");
@@ -138,6 +158,7 @@ fn no_free_text_escapes_redaction() {
         ".builds.build_failure.errors.tool",
         ".builds.failure.problems.location.file",
         ".builds.plan.dockerfile",
+        ".builds.proof.culprits.layers.location.file",
         ".builds.targets.id",
         ".context.branch",
         ".context.job_url",

@@ -1,7 +1,11 @@
 //! Version 1 of the result document, field by field. The doc comments are its documentation: the JSON Schema carries them.
 
+mod proof;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use proof::*;
 
 /// What one run of StageFreight did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -38,6 +42,9 @@ pub struct Document {
     /// Builds of the configuration this run left out, and why.
     #[serde(default)]
     pub left_out: Vec<Decision>,
+    /// The lowest level that the proven builds reached; absent when nothing was to be proven, or something that was is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust: Option<TrustLevel>,
     /// Trouble that failed nothing: withheld credentials, caches not reached.
     #[serde(default)]
     pub notes: Vec<Problem>,
@@ -293,6 +300,9 @@ pub struct Build {
     /// How far the image was proven, or why it was published without proof.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verified: Option<String>,
+    /// How the image was proven; only with the mode `crucible`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
     /// Every tag put, in every registry, as read back from it.
     #[serde(default)]
     pub published: Vec<PublishedTag>,

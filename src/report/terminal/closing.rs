@@ -4,6 +4,7 @@
 
 use std::fmt::Write as _;
 
+use super::proof;
 use super::style::{Paint, inline, lines};
 use crate::report::annotations;
 use crate::report::document::convert;
@@ -34,6 +35,7 @@ pub fn render(document: &Document, color: bool) -> String {
     block(&mut out, paint, "Skipped", skipped(document));
     block(&mut out, paint, "Published", published(document));
     block(&mut out, paint, "Images", kept_here(document));
+    block(&mut out, paint, "Proof", proof::rows(document, paint));
     let sign = match document.status {
         Status::Success => paint.good("✓"),
         Status::Failure => paint.bad("✗"),
@@ -132,7 +134,7 @@ fn error_line(paint: Paint, error: &BuildError) -> String {
     format!("{}{message} {}", paint.bold(&at), paint.dim(&format!("({})", inline(&error.tool, 40))))
 }
 
-fn place(at: &Location) -> String {
+pub(super) fn place(at: &Location) -> String {
     let number = |n: Option<u32>| n.map(|n| format!(":{n}")).unwrap_or_default();
     inline(&format!("{}{}{}", at.file, number(at.line), number(at.column)), 300)
 }

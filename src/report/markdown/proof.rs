@@ -1,0 +1,166 @@
+//! How images were proven: what was compared and how it came out, and where two builds differ, what and why.
+
+use super::super::document::{Build, Culprits, Document, Proof};
+use super::super::escape::{code, prose};
+use super::super::headline::duration;
+use super::super::verdict::{advice, cause, check, hows, level, proven, state, untold_obstacles, verdict};
+use super::failure::place;
+use super::{count, limited};
+
+/// So many files that differ are shown for a build; the document has more.
+const FILES: usize = 60;
+/// So many of everything else that may be long.
+const ROWS: usize = 40;
+
+/// Empty where nothing was to be proven.
+pub(super) fn section(document: &Document) -> String {
+    let proven = proven(document);
+    let several = proven.len() > 1;
+    proven.into_iter().map(|(build, proof)| one(document, build, proof, several)).collect()
+}
+
+fn one(document: &Document, build: &Build, proof: &Proof, several: bool) -> String {
+    let mut out = "### Proof".to_owned();
+    if several {
+        // Of a single one it is on top.
+        out.push_str(&format!(" of {}\n\n{}", code(&build.id), prose(&verdict(document, build, proof))));
+    }
+    out.push_str(&format!("\n\n{}\n\n", facts(proof)));
+    let obstacles = untold_obstacles(document, build, proof);
+    if !obstacles.is_empty() {
+        let title = if proof.passed { "What kept it from the next level:" } else { "What stood in the way:" };
+        out.push_str(&format!("{title}\n\n{}\n", limited(bullets(&obstacles))));
+    }
+    if let Some(advice) = advice(document, build, proof) {
+        out.push_str(&format!("💡 {}\n\n", prose(&advice)));
+    }
+    out.push_str(&passes(proof));
+    if let Some(culprits) = &proof.culprits {
+        out.push_str(&differing(culprits));
+    }
+    out.push_str(&checks(proof));
+    out
+}
+
+fn facts(proof: &Proof) -> String {
+    let reached = proof.trust.map_or("no level", level);
+    let mut parts = vec![format!("Reached **{reached}**, asked for **{}**", level(proof.min_trust))];
+    parts.push(format!("proof {}", code(&proof.run_id)));
+    if proof.runner == "candidate" {
+        parts.push("the second build was run by the candidate".to_owned());
+    }
+    parts.extend(proof.provenance.as_ref().map(|path| format!("attestation {}", code(path))));
+    parts.join(" · ")
+}
+
+fn passes(proof: &Proof) -> String {
+    let rows = proof.passes.iter().enumerate().take(2).map(|(i, pass)| {
+        format!("| {} | {} | {} | {} |\n", i + 1, code(&pass.digest), duration(pass.seconds), prose(&pass.by))
+    });
+    let mut rows: String = rows.collect();
+    if proof.passes.len() == 1 {
+        rows.push_str("| 2 | no image | – | – |\n");
+    }
+    format!("| Build | Digest | Time | By |\n| --: | --- | --: | --- |\n{rows}\n")
+}
+
+fn checks(proof: &Proof) -> String {
+    let rows = proof.checks.iter().map(|found| {
+        let subject = if found.subject.is_empty() { String::new() } else { format!(" {}", code(&found.subject)) };
+        let detail = if found.detail.is_empty() { String::new() } else { prose(&found.detail) };
+        let state = state(found.state);
+        let state = if state == "differs" { format!("**{state}**") } else { state.to_owned() };
+        format!("| {}{subject} | {state} | {detail} |\n", prose(&check(&found.kind)))
+    });
+    format!("| Compared | State | Detail |\n| --- | --- | --- |\n{}\n", cut(rows, ROWS))
+}
+
+fn differing(culprits: &Culprits) -> String {
+    let mut out = String::new();
+    let rows: Vec<String> = files(culprits).collect();
+    if !rows.is_empty() {
+        out.push_str("| Made by | File | How | Cause |\n| --- | --- | --- | --- |\n");
+        out.push_str(&format!("{}\n", cut(rows.into_iter(), FILES)));
+    }
+    out.push_str(&cures(culprits));
+    let change = |value: &Option<String>| value.as_ref().map_or("absent".to_owned(), |value| code(value));
+    let changes: Vec<_> = culprits
+        .config
+        .iter()
+        .map(|c| format!("| {} | {} | {} |\n", code(&c.field), change(&c.a), change(&c.b)))
+        .collect();
+    if !changes.is_empty() {
+        out.push_str("| Image configuration | First build | Second build |\n| --- | --- | --- |\n");
+        out.push_str(&format!("{}\n", cut(changes.into_iter(), ROWS)));
+    }
+    let mut rest = Vec::new();
+    if culprits.ignored > 0 {
+        let ignored = usize::try_from(culprits.ignored).unwrap_or(usize::MAX);
+        rest.push(format!(
+            "{} in files that the configuration says to ignore",
+            count(ignored, "difference", "differences")
+        ));
+    }
+    rest.extend(culprits.incomplete.as_ref().map(|why| format!("not everything was compared: {}", prose(why))));
+    rest.extend(culprits.listing.as_ref().map(|path| format!("the full listing: {}", code(path))));
+    if !rest.is_empty() {
+        out.push_str(&format!("- {}\n\n", rest.join("\n- ")));
+    }
+    out
+}
+
+/// A row for each file; of a layer without any, one with what is said of it.
+fn files(culprits: &Culprits) -> impl Iterator<Item = String> {
+    culprits.layers.iter().flat_map(|layer| {
+        let at = layer.location.as_ref().map(|at| format!("{} ", place(at))).unwrap_or_default();
+        let origin = layer.origin.as_ref().map(|origin| format!("<br>from {}", prose(origin))).unwrap_or_default();
+        let mut made = format!(
+            "{at}{}{origin}<br>layer {}, {}",
+            code(&layer.instruction),
+            layer.layer,
+            if layer.platform.is_empty() { "no platform".to_owned() } else { prose(&layer.platform) }
+        );
+        // Said once, in the first row of a layer.
+        let mut row = |cells: String| format!("| {} | {cells} |\n", std::mem::take(&mut made));
+        let mut rows = Vec::new();
+        for file in &layer.files {
+            let evidence =
+                if file.evidence.is_empty() { String::new() } else { format!("<br>{}", code(&file.evidence)) };
+            let (how, cause) = (prose(&hows(&file.how)), prose(&cause(&file.cause)));
+            rows.push(row(format!("{} | {how} | {cause}{evidence}", code(&file.path))));
+        }
+        if layer.more > 0 {
+            rows.push(row(format!("and {} more | | ", layer.more)));
+        }
+        rows.extend(layer.note.iter().map(|note| row(format!(" | {} | ", prose(note)))));
+        rows
+    })
+}
+
+/// The cure of each class, once.
+fn cures(culprits: &Culprits) -> String {
+    let mut told: Vec<&str> = Vec::new();
+    let mut rows = Vec::new();
+    for file in culprits.layers.iter().flat_map(|layer| &layer.files) {
+        if !file.cure.is_empty() && !told.contains(&file.cause.as_str()) {
+            told.push(&file.cause);
+            rows.push(format!("- **{}**: {}\n", prose(&cause(&file.cause)), prose(&file.cure)));
+        }
+    }
+    if rows.is_empty() { String::new() } else { format!("What usually mends it:\n\n{}\n", cut(rows.into_iter(), ROWS)) }
+}
+
+fn bullets(all: &[&str]) -> Vec<String> {
+    all.iter().take(ROWS).map(|text| format!("- {}\n", prose(text))).collect()
+}
+
+/// Fewer rows than other tables: these are wide.
+fn cut(rows: impl Iterator<Item = String>, limit: usize) -> String {
+    let mut rows = rows;
+    let mut out: String = rows.by_ref().take(limit).collect();
+    match rows.count() {
+        0 => {}
+        more => out.push_str(&format!("\n… and {more} more, see `{}`\n", super::RESULT_FILE)),
+    }
+    out
+}
