@@ -189,8 +189,8 @@ fn a_damaged_layer_is_different_and_says_why() {
     let place = Place::new();
     place.layout("a", &[base()], 6);
     place.layout("b", &[files(&[("bin/sh", "#!")])], 6);
-    let largest = std::fs::read_dir(place.path("b/blobs/sha256")).unwrap().map(|e| e.unwrap().path());
-    let layer = largest.filter(|path| std::fs::read(path).unwrap().starts_with(&[0x1f, 0x8b])).next().unwrap();
+    let mut blobs = std::fs::read_dir(place.path("b/blobs/sha256")).unwrap().map(|e| e.unwrap().path());
+    let layer = blobs.find(|path| std::fs::read(path).unwrap().starts_with(&[0x1f, 0x8b])).unwrap();
     let bytes = std::fs::read(&layer).unwrap();
     std::fs::write(&layer, &bytes[..bytes.len() / 2]).unwrap();
     place.diff(&["a", "b"]).exits(1).says(&["second image could not be read to its end", "✗ different"]);
