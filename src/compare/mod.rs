@@ -23,7 +23,8 @@ use crate::cli::Format;
 use crate::environment::Environment;
 use crate::image::diff::{DiffError, ImageDiff, diff};
 use crate::problem::{Failure, FailureKind, Problem};
-use crate::run::{complain, redactor, watch_signals};
+use crate::redact::Redactor;
+use crate::run::{complain, watch_signals};
 use crate::rundir::RunDir;
 use crate::runner;
 
@@ -46,7 +47,7 @@ pub struct Call {
 /// Compares. Returns the exit code: 0 they hold the same, 1 they differ, 2 it could not be told, 130 or 143 after a signal.
 pub fn run(env: &Environment, call: &Call) -> u8 {
     let context = runner::detect(env);
-    let redactor = redactor(access::known_secrets(env, &context));
+    let redactor = Redactor::of(access::known_secrets(env, &context));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build();
     let result = match runtime {
         Ok(runtime) => {
