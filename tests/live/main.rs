@@ -10,6 +10,7 @@ mod support;
 mod backends;
 mod builds;
 mod credentials;
+mod diff;
 mod failures;
 mod faults;
 mod hostile;
