@@ -1,6 +1,8 @@
 //! `stagefreight run` and `stagefreight plan` from the outside: gather the request, run the pipeline under signals, put the
 //! reports down, and give the exit code that derives from them.
 
+pub mod pass;
+
 use std::io::Write;
 use std::time::{Duration, Instant};
 
@@ -77,7 +79,7 @@ fn show(request: &Request, format: Format) -> u8 {
 }
 
 /// An error before there is anything to report on: to standard error, for people.
-fn complain(failure: &Failure, redactor: &Redactor) -> u8 {
+pub(crate) fn complain(failure: &Failure, redactor: &Redactor) -> u8 {
     let text = closing::failure(failure);
     let _ = std::io::stderr().lock().write_all(redactor.text(&text).as_bytes());
     failure.kind.exit_code()
@@ -159,15 +161,15 @@ async fn until_signalled(
 }
 
 /// Which signal came, if one did.
-struct Caught(std::sync::Arc<std::sync::OnceLock<FailureKind>>);
+pub(crate) struct Caught(std::sync::Arc<std::sync::OnceLock<FailureKind>>);
 
 impl Caught {
-    fn kind(&self) -> Option<FailureKind> {
+    pub(crate) fn kind(&self) -> Option<FailureKind> {
         self.0.get().copied()
     }
 }
 
-fn watch_signals(cancel: &CancellationToken) -> Caught {
+pub(crate) fn watch_signals(cancel: &CancellationToken) -> Caught {
     let caught = std::sync::Arc::new(std::sync::OnceLock::new());
     for (kind, meaning) in
         [(SignalKind::interrupt(), FailureKind::Interrupted), (SignalKind::terminate(), FailureKind::Terminated)]
