@@ -10,6 +10,8 @@ mod support;
 mod backends;
 mod builds;
 mod credentials;
+mod crucible;
+mod crucible_causes;
 mod failures;
 mod faults;
 mod hostile;
