@@ -5,6 +5,7 @@
 
 mod finder;
 mod network;
+mod visitor;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use crate::runner::{self, CiContext};
 use crate::secret::Secret;
 
 pub use network::CA_SECRET;
+pub use visitor::Visitor;
 
 use finder::Finder;
 

@@ -1,10 +1,12 @@
 //! The command line: what can be called, and one library call for each. Inputs come from the one table in `inputs`.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::builder::PossibleValue;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
+use crate::compare;
 use crate::inputs::{INPUTS, InputKind, InputSpec};
 
 /// What was called.
@@ -14,6 +16,8 @@ pub enum Call {
     Run(Flags),
     /// `plan`.
     Plan(Flags, Format),
+    /// `diff`.
+    Diff(compare::Call),
     /// `schema`.
     Schema(SchemaOf),
     /// `completions`.
@@ -61,6 +65,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Call, clap::Err
     let matches = command().try_get_matches_from(args)?;
     Ok(match matches.subcommand() {
         Some(("plan", sub)) => Call::Plan(flags(sub), format(sub)),
+        Some(("diff", sub)) => Call::Diff(diff(sub)),
         Some(("schema", sub)) => Call::Schema(schema_of(sub)?),
         Some(("completions", sub)) => Call::Completions(shell(sub)),
         Some(("version", sub)) => Call::Version(format(sub)),
@@ -104,6 +109,7 @@ pub fn command() -> Command {
                 .args(INPUTS.iter().map(arg))
                 .arg(format_arg()),
         )
+        .subcommand(diff_command())
         .subcommand(
             Command::new("schema")
                 .about("Print the JSON Schema of the configuration file")
@@ -138,6 +144,33 @@ Examples:
   stagefreight run --local                          build, load into docker, publish nothing
   stagefreight run --tags ghcr.io/acme/app:1.2.3    no configuration file needed
   stagefreight run --build-id api --dry-run         what would happen, for one build";
+
+fn diff_command() -> Command {
+    let image = |name: &'static str, help: &'static str| Arg::new(name).required(true).value_name(name).help(help);
+    Command::new("diff")
+        .about("Compare two images: which layers differ, which files in them, and how")
+        .after_help(DIFF_EXAMPLES)
+        .arg(image(
+            "A",
+            "The first image: in a registry, in the docker engine, in an OCI layout or in a file of `docker save`",
+        ))
+        .arg(image("B", "The second image"))
+        .arg(format_arg())
+        .arg(
+            Arg::new("listing")
+                .long("listing")
+                .value_name("file")
+                .value_parser(clap::value_parser!(PathBuf))
+                .help("Write every change to this file, as JSON; what is printed leaves out the long tail"),
+        )
+}
+
+const DIFF_EXAMPLES: &str = "Exit codes: 0 they hold the same, 1 they differ, 2 it could not be told.
+
+Examples:
+  stagefreight diff ghcr.io/acme/app:1.2.3 ghcr.io/acme/app:1.2.4
+  stagefreight diff docker-daemon:app:dev docker://ghcr.io/acme/app:1.2.3
+  stagefreight diff oci:out docker-archive:app.tar --listing changes.json";
 
 /// `stagefreight version`.
 pub fn version_line() -> &'static str {
@@ -183,6 +216,12 @@ fn flags(matches: &ArgMatches) -> Flags {
 
 fn format(matches: &ArgMatches) -> Format {
     if matches.get_one::<String>("format").is_some_and(|f| f == "json") { Format::Json } else { Format::Text }
+}
+
+fn diff(matches: &ArgMatches) -> compare::Call {
+    let text = |name: &str| matches.get_one::<String>(name).cloned().unwrap_or_default();
+    let listing = matches.get_one::<PathBuf>("listing").cloned();
+    compare::Call { a: text("A"), b: text("B"), format: format(matches), listing }
 }
 
 fn shell(matches: &ArgMatches) -> clap_complete::Shell {
@@ -247,6 +286,13 @@ mod tests {
         assert_eq!(parse_words(&["schema", "--format", "markdown"]).unwrap(), Call::Schema(SchemaOf::ConfigReference));
         assert_eq!(parse_words(&["schema", "--of", "result"]).unwrap(), Call::Schema(SchemaOf::Result));
         assert_eq!(parse_words(&["schema", "--of", "result", "--format", "markdown"]).unwrap_err().exit_code(), 2);
+        let Ok(Call::Diff(call)) = parse_words(&["diff", "a", "oci:b", "--format", "json", "--listing", "x.json"])
+        else {
+            panic!("not a diff");
+        };
+        let listing = Some(PathBuf::from("x.json"));
+        assert_eq!(call, compare::Call { a: "a".into(), b: "oci:b".into(), format: Format::Json, listing });
+        assert_eq!(parse_words(&["diff", "a"]).unwrap_err().exit_code(), 2);
         assert_eq!(parse_words(&[]).unwrap_err().exit_code(), 2);
         assert_eq!(parse_words(&["run", "--no-such"]).unwrap_err().exit_code(), 2);
         assert_eq!(parse_words(&["--help"]).unwrap_err().exit_code(), 0);

@@ -6,6 +6,7 @@ pub mod build;
 pub mod buildx;
 pub mod cache;
 pub mod cli;
+pub mod compare;
 pub mod config;
 pub mod credentials;
 pub mod crucible;

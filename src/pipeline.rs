@@ -2,6 +2,8 @@
 //!
 //! Nothing here prints, decides how things look, or knows how a stage works.
 
+mod ledger;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -9,14 +11,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::backend::builder::{self, Surroundings};
 use crate::backend::{self, Backend};
-use crate::build::{self, Built, Workshop};
+use crate::build::{self, Workshop};
 use crate::buildx::progress::Format;
 use crate::buildx::tool::{self, Buildx};
-use crate::crucible::{self, Proven, Prover, Verified};
+use crate::crucible::{self, Prover, Verified};
 use crate::event::Events;
-use crate::outcome::{BuildState, BuilderFacts, Outcome};
+use crate::outcome::{BuildState, Outcome};
 use crate::plan::{self, Output, Plan};
 use crate::problem::{Failure, FailureKind, Problem};
+use crate::publish::attach::Statement;
 use crate::publish::{self, record};
 use crate::report;
 use crate::request::Request;
@@ -105,22 +108,24 @@ async fn build_and_publish(
         workplace.builder.describe(&workplace.buildx, &workplace.version, &enough)
     );
     outcome.builder = Some(facts.clone());
-    let candidates = note_builds(built, outcome);
-    let mut ready = required_builds(outcome, cancel);
+    let candidates = ledger::note_builds(built, outcome);
+    let mut ready = ledger::required_builds(outcome, cancel);
     // Prove: only what passes the gate can be published.
     let mut verified = Vec::new();
     if ready.is_ok() {
         let prover = Prover { request, plan: &plan, shop, facts: &facts };
-        verified = note_proofs(crucible::prove(candidates, prover).await, request, outcome);
+        verified = ledger::note_proofs(crucible::prove(candidates, prover).await, request, outcome);
         deliver(&mut verified, &plan, shop, outcome).await;
-        ready = required_builds(outcome, cancel);
+        ready = ledger::required_builds(outcome, cancel);
     }
-    record_builder(request, &facts, outcome);
+    ledger::record_builder(request, &facts, outcome);
     ready?;
-    // Publish: all content everywhere first, tags after that.
-    let published = publish(verified, &plan, &access, events, cancel, outcome).await;
+    // Attest: what was proven, in writing.
+    let statements = ledger::attest(&verified, request, &plan, outcome)?;
+    // Publish: all content everywhere first, then what is said about it, tags after that.
+    let published = publish(verified, &statements, &plan, &access, events, cancel, outcome).await;
     // The record of what stands in the registries, whether that is all of it or not.
-    let recorded = write_record(request, &plan, outcome);
+    let recorded = ledger::write_record(request, &plan, outcome);
     match (published, recorded) {
         (Err(failure), Err(more)) => Err(Failure { problems: [failure.problems, more.problems].concat(), ..failure }),
         (published, recorded) => published.and(recorded),
@@ -204,39 +209,6 @@ fn unusable(problem: Problem) -> Failure {
     Failure::new(FailureKind::Backend, problem)
 }
 
-fn note_builds(built: Vec<Built>, outcome: &mut Outcome) -> Vec<build::Candidate> {
-    let mut candidates = Vec::new();
-    for Built { outcome: build, candidate } in built {
-        outcome.builds.push(build);
-        candidates.extend(candidate);
-    }
-    candidates
-}
-
-/// What the gate said of each image; those it let through.
-fn note_proofs(proven: Vec<Proven>, request: &Request, outcome: &mut Outcome) -> Vec<Verified> {
-    let mut through = Vec::new();
-    for Proven { build, mut proof, listing, verified } in proven {
-        if let (Some(proof), Some(from)) = (&mut proof, listing) {
-            let file = proof.listing_file();
-            match report::write::put_file(&request.source.root, &file, &from) {
-                Ok(()) => proof.culprits.iter_mut().for_each(|culprits| culprits.listing = Some(file.clone())),
-                Err(failure) => outcome.notes.extend(failure.problems),
-            }
-        }
-        let Some(noted) = outcome.builds.iter_mut().find(|b| b.id == build) else { continue };
-        noted.proof = proof;
-        match verified {
-            Ok(image) => {
-                noted.verified = Some(image.how().to_owned());
-                through.push(image);
-            }
-            Err(failure) => noted.state = BuildState::Failed(failure),
-        }
-    }
-    through
-}
-
 /// Proven images go where they are wanted beside registries. One that cannot is a build that failed.
 async fn deliver(verified: &mut Vec<Verified>, plan: &Plan, shop: Workshop<'_>, outcome: &mut Outcome) {
     let mut kept = Vec::new();
@@ -255,36 +227,9 @@ async fn deliver(verified: &mut Vec<Verified>, plan: &Plan, shop: Workshop<'_>, 
     *verified = kept;
 }
 
-/// Nothing is published when a build that is required is not there; one that is not is told and left out.
-fn required_builds(outcome: &mut Outcome, cancel: &CancellationToken) -> Result<(), Failure> {
-    if cancel.is_cancelled() && outcome.builds.iter().any(|build| build.state != BuildState::Done) {
-        return Err(Failure::new(FailureKind::Interrupted, Problem::new("the builds were stopped by a signal")));
-    }
-    let mut problems = Vec::new();
-    let mut kind = FailureKind::Build;
-    for build in &outcome.builds {
-        let problem = match &build.state {
-            BuildState::Done => continue,
-            BuildState::BuildFailed(failure) => crate::buildx::errors::problem(failure),
-            BuildState::Failed(failure) => {
-                kind = failure.kind;
-                failure.problems.first().cloned().unwrap_or_else(|| Problem::new("it failed"))
-            }
-            BuildState::NotRun { why } => Problem::new(format!("build {} was not run: {why}", build.id)),
-        };
-        if build.required {
-            problems.push(problem);
-        } else {
-            outcome
-                .notes
-                .push(Problem::new(format!("build {} failed and is not required: {}", build.id, problem.what)));
-        }
-    }
-    if problems.is_empty() { Ok(()) } else { Err(Failure::many(kind, problems)) }
-}
-
 async fn publish(
     verified: Vec<Verified>,
+    statements: &[(String, Vec<Statement>)],
     plan: &Plan,
     access: &Access,
     events: &Events,
@@ -311,6 +256,11 @@ async fn publish(
                     staged.push(publish::stage(image, targets, access, cancel).await?);
                 }
             }
+            for image in &staged {
+                if let Some((_, said)) = statements.iter().find(|(build, _)| build == image.build()) {
+                    publish::attach::attach(image, said, cancel).await?;
+                }
+            }
             let publication = publish::tag(&staged, events, cancel).await;
             let count = publication.tags.len();
             // Noted before anything else is waited for: a signal may end this at any time.
@@ -325,50 +275,4 @@ async fn publish(
             }
         })
         .await
-}
-
-/// The builder's facts, for people and for later jobs. A builder that builds needs no record.
-fn record_builder(request: &Request, facts: &BuilderFacts, outcome: &mut Outcome) {
-    let text = format!("{:#}\n", serde_json::to_value(facts).unwrap_or_default());
-    if let Err(failure) = report::write::put(&request.source.root, builder::RECORD, &text) {
-        outcome.notes.extend(failure.problems);
-    }
-}
-
-fn write_record(request: &Request, plan: &Plan, outcome: &Outcome) -> Result<(), Failure> {
-    if outcome.builds.iter().all(|b| b.published.is_empty()) {
-        return Ok(());
-    }
-    let record = record::record(&outcome.context, &outcome.started.to_string(), plan, &outcome.builds)?;
-    report::write::put(&request.source.root, record::FILE, &record::canonical(&record))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::report::fixtures;
-
-    fn stopped(required: bool) -> Outcome {
-        let mut outcome = fixtures::cancelled();
-        outcome.builds.truncate(1);
-        outcome.builds[0].required = required;
-        outcome.builds[0].state = BuildState::NotRun { why: "the run was stopped before its turn".into() };
-        outcome
-    }
-
-    #[test]
-    fn an_optional_build_may_fail_but_not_be_stopped_unseen() {
-        let (going, cancelled) = (CancellationToken::new(), CancellationToken::new());
-        cancelled.cancel();
-        let mut outcome = stopped(false);
-        outcome.notes.clear();
-        assert_eq!(required_builds(&mut outcome, &going), Ok(()));
-        assert_eq!(outcome.notes.len(), 1, "what was left out is told");
-        let failure = required_builds(&mut stopped(false), &cancelled).unwrap_err();
-        assert_eq!(failure.kind, FailureKind::Interrupted);
-        assert!(required_builds(&mut stopped(true), &going).is_err());
-        let mut done = stopped(true);
-        done.builds[0].state = BuildState::Done;
-        assert_eq!(required_builds(&mut done, &cancelled), Ok(()), "what worked out, worked out");
-    }
 }

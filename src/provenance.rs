@@ -108,9 +108,11 @@ impl Statement {
             secrets,
         } = &mut definition.external_parameters;
         let names = build_args.iter_mut().chain(build_contexts).chain(secrets);
-        let subjects = definition.internal_parameters.checks.iter_mut().map(|check| &mut check.subject);
-        let addresses = definition.resolved_dependencies.iter_mut().filter_map(|found| found.uri.as_mut());
-        names.chain(subjects).chain(addresses).chain([dockerfile, context]).for_each(|text| redactor.in_place(text));
+        let InternalParameters { checks, passes, .. } = &mut definition.internal_parameters;
+        let ours = checks.iter_mut().map(|check| &mut check.subject).chain(passes.iter_mut().map(|pass| &mut pass.by));
+        let addresses =
+            definition.resolved_dependencies.iter_mut().flat_map(|it| it.name.iter_mut().chain(&mut it.uri));
+        names.chain(ours).chain(addresses).chain([dockerfile, context]).for_each(|text| redactor.in_place(text));
         self
     }
 
@@ -175,11 +177,12 @@ fn check(from: &crate::crucible::proof::Check) -> Check {
 
 fn run_details(facts: &Facts<'_>) -> RunDetails {
     let CiContext { repository_url, job, job_url, .. } = facts.context;
-    let id = match (repository_url, job) {
-        // A job of a repository is what people trust or do not; one run of it is the invocation.
-        (Some(repository), Some(job)) => format!("{}#{}", strip_credentials(repository), dependencies::encoded(job)),
-        _ => BUILDER_ID.to_owned(),
-    };
+    // A job of a repository is what people trust or do not; one run of it is the invocation.
+    let named = repository_url
+        .as_ref()
+        .zip(job.as_ref())
+        .map(|(repository, job)| format!("{}#{}", strip_credentials(repository), dependencies::encoded(job)));
+    let id = named.and_then(|named| dependencies::uri(&named)).unwrap_or_else(|| BUILDER_ID.to_owned());
     let mut version = BTreeMap::from([("stagefreight".to_owned(), env!("CARGO_PKG_VERSION").to_owned())]);
     if let Some(builder) = facts.builder {
         version.insert("buildkit".to_owned(), builder.buildkit.clone());

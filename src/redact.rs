@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
+use crate::credentials::Login;
 use crate::secret::Secret;
 
 /// What stands where a secret stood.
@@ -42,6 +43,11 @@ impl Redactor {
     /// [`SHORTEST`] are left alone.
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
         Self::with_logins(secrets, [])
+    }
+
+    /// Masks logins and secrets as `access` finds them.
+    pub fn of((logins, secrets): (Vec<Login>, Vec<Secret>)) -> Self {
+        Self::with_logins(&secrets, logins.iter().map(|login| (login.user.as_str(), &login.secret)))
     }
 
     /// The same, and the `user:password` of logins as an `Authorization: Basic` header carries it.

@@ -9,7 +9,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::access;
 use crate::cli::{Flags, Format};
-use crate::credentials::Login;
 use crate::environment::Environment;
 use crate::event::Events;
 use crate::inputs::Inputs;
@@ -22,7 +21,6 @@ use crate::report::terminal::{self, closing};
 use crate::report::{self, Document};
 use crate::request::Request;
 use crate::runner::{self, CiContext, Dialect, ForgeKind};
-use crate::secret::Secret;
 
 /// How long the pipeline may take to end after a signal; the whole process has two seconds.
 const LAST_WORDS: Duration = Duration::from_millis(1200);
@@ -57,12 +55,12 @@ pub fn plan(env: &Environment, flags: &Flags, format: Format) -> u8 {
     let inputs = Inputs::resolve(&|name| flags.get(name), &env.vars);
     match inputs.and_then(|inputs| Request::gather(env, context.clone(), inputs)) {
         Ok(request) => show(&request, format),
-        Err(failure) => complain(&failure, &redactor(access::known_secrets(env, &context))),
+        Err(failure) => complain(&failure, &Redactor::of(access::known_secrets(env, &context))),
     }
 }
 
 fn show(request: &Request, format: Format) -> u8 {
-    let redactor = redactor(access::secrets(request));
+    let redactor = Redactor::of(access::secrets(request));
     let plan = match plan::resolve(request) {
         Ok(plan) => plan,
         Err(failure) => return complain(&failure, &redactor),
@@ -79,7 +77,7 @@ fn show(request: &Request, format: Format) -> u8 {
 }
 
 /// An error before there is anything to report on: to standard error, for people.
-fn complain(failure: &Failure, redactor: &Redactor) -> u8 {
+pub(crate) fn complain(failure: &Failure, redactor: &Redactor) -> u8 {
     let text = closing::failure(failure);
     let _ = std::io::stderr().lock().write_all(redactor.text(&text).as_bytes());
     failure.kind.exit_code()
@@ -98,7 +96,7 @@ async fn job(env: &Environment, context: CiContext, request: Result<Request, Fai
         Ok(request) => (access::secrets(request), request.inputs.verbose || request.context.debug),
         Err(_) => (access::known_secrets(env, &context), false),
     };
-    let redactor = redactor(secrets);
+    let redactor = Redactor::of(secrets);
     let build_id = request.as_ref().ok().and_then(|r| r.inputs.build_id.clone());
     let color = terminal::wants_color(env.terminal, context.forge, &env.vars);
     let settings = terminal::Settings {
@@ -145,10 +143,6 @@ async fn job(env: &Environment, context: CiContext, request: Result<Request, Fai
     report::exit_code(&outcome)
 }
 
-fn redactor((logins, secrets): (Vec<Login>, Vec<Secret>)) -> Redactor {
-    Redactor::with_logins(&secrets, logins.iter().map(|login| (login.user.as_str(), &login.secret)))
-}
-
 /// Waits for the pipeline; after a signal only so long.
 async fn until_signalled(
     work: impl Future<Output = Result<(), Failure>>,
@@ -165,15 +159,15 @@ async fn until_signalled(
 }
 
 /// Which signal came, if one did.
-struct Caught(std::sync::Arc<std::sync::OnceLock<FailureKind>>);
+pub(crate) struct Caught(std::sync::Arc<std::sync::OnceLock<FailureKind>>);
 
 impl Caught {
-    fn kind(&self) -> Option<FailureKind> {
+    pub(crate) fn kind(&self) -> Option<FailureKind> {
         self.0.get().copied()
     }
 }
 
-fn watch_signals(cancel: &CancellationToken) -> Caught {
+pub(crate) fn watch_signals(cancel: &CancellationToken) -> Caught {
     let caught = std::sync::Arc::new(std::sync::OnceLock::new());
     for (kind, meaning) in
         [(SignalKind::interrupt(), FailureKind::Interrupted), (SignalKind::terminate(), FailureKind::Terminated)]

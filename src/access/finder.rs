@@ -1,5 +1,6 @@
 //! Looks for logins where people keep them. An untrusted run finds none.
 
+use std::path::Path;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -96,25 +97,8 @@ impl Finder<'_> {
 
     /// A helper that cannot be run is told, and is no error: the registry may not need a login.
     async fn ask_helper(&mut self, host: &str, program: &str, key: &str) -> Option<Login> {
-        let vars: &Vars = &self.request.vars;
-        let Some(path) = process::find(program, vars, &[]) else {
-            self.notes.push(Problem::new(format!(
-                "docker's configuration names {program} for {host}, and it is not on PATH"
-            )));
-            return None;
-        };
-        let env = vars.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
-        let spec = Spec::new(path, vec!["get".to_owned()], env, &self.request.source.root);
-        let (success, stdout) = match process::capture(&spec, key.as_bytes(), HELPER, self.cancel).await {
-            Ok(captured) => (true, captured.stdout),
-            // Helpers say "no such login" on standard output, with a bad exit.
-            Err(process::ProcessError::Failed { stdout, .. }) => (false, stdout),
-            Err(error) => {
-                self.notes.push(Problem::new(format!("the login for {host} could not be read: {error}")));
-                return None;
-            }
-        };
-        match credentials::helper_answer(host, program, success, &stdout) {
+        let (vars, cwd) = (&self.request.vars, &self.request.source.root);
+        match ask_helper((vars, cwd), host, (program, key), self.cancel).await {
             Ok(login) => login,
             Err(problem) => {
                 self.notes.push(problem);
@@ -122,4 +106,29 @@ impl Finder<'_> {
             }
         }
     }
+}
+
+/// The login a credential helper has for a registry.
+///
+/// # Errors
+/// When the helper is not there, or gives no answer that can be used.
+pub(super) async fn ask_helper(
+    (vars, cwd): (&Vars, &Path),
+    host: &str,
+    (program, key): (&str, &str),
+    cancel: &CancellationToken,
+) -> Result<Option<Login>, Problem> {
+    let Some(path) = process::find(program, vars, &[]) else {
+        let what = format!("docker's configuration names {program} for {host}, and it is not on PATH");
+        return Err(Problem::new(what));
+    };
+    let env = vars.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
+    let spec = Spec::new(path, vec!["get".to_owned()], env, cwd);
+    let (success, stdout) = match process::capture(&spec, key.as_bytes(), HELPER, cancel).await {
+        Ok(captured) => (true, captured.stdout),
+        // Helpers say "no such login" on standard output, with a bad exit.
+        Err(process::ProcessError::Failed { stdout, .. }) => (false, stdout),
+        Err(error) => return Err(Problem::new(format!("the login for {host} could not be read: {error}"))),
+    };
+    credentials::helper_answer(host, program, success, &stdout)
 }

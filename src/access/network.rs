@@ -88,7 +88,7 @@ pub(super) fn read(request: &Request, problems: &mut Vec<Problem>) -> Network {
 }
 
 /// Proxies of the configuration, else those of the environment, in either case of letters.
-fn proxies(config: &Config, vars: &Vars) -> ProxySettings {
+pub(super) fn proxies(config: &Config, vars: &Vars) -> ProxySettings {
     let proxy = &config.network.proxy;
     let or_env = |configured: &Option<String>, name: &str| {
         let lower = name.to_ascii_lowercase();

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::buildx::metadata::Material;
 use crate::image::attestations::Attestation;
 use crate::image::{Digest, Layout};
@@ -44,6 +46,8 @@ pub struct FirstPass {
     pub attestations: Vec<Attestation>,
     /// Named contexts for the builds it depends on.
     pub dependencies: Vec<(String, String)>,
+    /// When it began.
+    pub started: Timestamp,
     /// How long it took.
     pub took: Duration,
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -59,14 +60,14 @@ pub(super) async fn first(
     shop: Workshop<'_>,
     timeline: &mut Timeline,
 ) -> Result<Made, Trouble> {
-    let started = Instant::now();
+    let (started, begun) = (Instant::now(), Timestamp::now());
     let mut cold = step.clone();
     if cold.provenance == "false" {
         // Where several platforms are built, nothing else tells the digests of the base images.
         "mode=min".clone_into(&mut cold.provenance);
     }
     let nonce = format!("{}a{index}", shop.run.nonce());
-    let order = Order { index, dependencies, exports: &route.exports, nonce: Some(&nonce), env: &[] };
+    let order = Order { index, dependencies, exports: &route.exports, nonce: Some(&nonce), env: &[], quiet: false };
     let metadata = solve(&cold, &order, shop, timeline).await?;
     let dir = route.layout.clone().unwrap_or_default();
     let separated = tokio::task::spawn_blocking(move || separate(&dir)).await;
@@ -75,8 +76,14 @@ pub(super) async fn first(
     if materials.is_empty() {
         materials = metadata.materials;
     }
-    let first =
-        FirstPass { index, materials, attestations, dependencies: dependencies.to_vec(), took: started.elapsed() };
+    let first = FirstPass {
+        index,
+        materials,
+        attestations,
+        dependencies: dependencies.to_vec(),
+        started: begun,
+        took: started.elapsed(),
+    };
     Ok(Made {
         metadata: Some(of_the_image(metadata.raw, &root)),
         candidate: Candidate {
@@ -138,7 +145,14 @@ async fn again(
     let written = write_policy(&policy, &order.pins, shop.buildx.variable(POLICY));
     written.map_err(|e| verification(format!("the base images cannot be pinned: {e}")))?;
     let env = [(POLICY.to_owned(), policy.display().to_string())];
-    let call = Order { index, dependencies: &order.dependencies, exports, nonce: Some(&order.nonce), env: &env };
+    let call = Order {
+        index,
+        dependencies: &order.dependencies,
+        exports,
+        nonce: Some(&order.nonce),
+        env: &env,
+        quiet: !step.no_cache,
+    };
     let mut timeline = Timeline::default();
     match solve(step, &call, shop, &mut timeline).await {
         Ok(metadata) => Ok(metadata),

@@ -102,7 +102,7 @@ async fn make(
     if step.crucible.is_some() {
         return Ok(cold::first(index, step, dependencies, &route, shop, timeline).await?);
     }
-    let order = Order { index, dependencies, exports: &route.exports, nonce: None, env: &[] };
+    let order = Order { index, dependencies, exports: &route.exports, nonce: None, env: &[], quiet: false };
     let made = match solve_again(step, &order, shop, timeline).await {
         Ok(metadata) => take(step, &route, metadata, shop).await.map_err(Trouble::Other),
         Err(trouble) => Err(trouble),
@@ -126,6 +126,8 @@ pub(super) struct Order<'a> {
     pub(super) nonce: Option<&'a str>,
     /// More environment for buildx.
     pub(super) env: &'a [(String, String)],
+    /// Nothing of it is shown.
+    pub(super) quiet: bool,
 }
 
 /// Solves, and once more if all that failed was a push, in passing: everything before it is cached by
@@ -178,25 +180,35 @@ pub(super) async fn solve(
     env.extend(step.epoch.map(|epoch| ("SOURCE_DATE_EPOCH".to_owned(), epoch.to_string())));
     let spec = shop.buildx.clone().with_env(env).call(argv::build(step, &invocation));
     shop.events.debug(spec.display()).await;
-    stream(step, &spec, shop, timeline).await?;
+    stream(step, &spec, shop, timeline, order.quiet).await?;
     Ok(read_metadata(&metadata_file)?)
 }
 
-async fn stream(step: &Step, spec: &process::Spec, shop: Workshop<'_>, timeline: &mut Timeline) -> Result<(), Trouble> {
+async fn stream(
+    step: &Step,
+    spec: &process::Spec,
+    shop: Workshop<'_>,
+    timeline: &mut Timeline,
+    quiet: bool,
+) -> Result<(), Trouble> {
     let mut parser = Parser::new(shop.format);
     let mut pieces = Vec::new();
     let streamed = process::stream(spec, shop.cancel, async |chunk| {
         parser.push(chunk, &mut |piece| pieces.push(piece));
         for progress in pieces.drain(..) {
             timeline.push(&progress);
-            shop.events.send(Event::Build { build: step.id.clone(), progress }).await;
+            if !quiet {
+                shop.events.send(Event::Build { build: step.id.clone(), progress }).await;
+            }
         }
     })
     .await;
     parser.finish(&mut |piece| pieces.push(piece));
     for progress in pieces.drain(..) {
         timeline.push(&progress);
-        shop.events.send(Event::Build { build: step.id.clone(), progress }).await;
+        if !quiet {
+            shop.events.send(Event::Build { build: step.id.clone(), progress }).await;
+        }
     }
     match streamed {
         Ok(status) if status.success() => Ok(()),

@@ -1,7 +1,5 @@
 //! Which builders can prove an image. Asked before anything is built: what cannot be proven is refused, not pretended.
 
-use semver::Version;
-
 use crate::backend::Backend;
 use crate::backend::builder::Driver;
 use crate::plan::Step;
@@ -23,26 +21,4 @@ pub fn admit(steps: &[Step], backend: &Backend, driver: Driver) -> Result<(), Fa
     );
     let hint = "leave out build_cache.builder.driver to build in a BuildKit container, set BUILDKIT_HOST to a BuildKit daemon, or switch the engine to the containerd image store; or remove build_mode: crucible";
     Err(Failure::new(FailureKind::Backend, Problem::new(what).hint(hint)))
-}
-
-/// BuildKit before this takes no notice of `rewrite-timestamp`.
-const OLDEST: Version = Version::new(0, 13, 0);
-
-/// Refuses a BuildKit that is too old to prove anything, once it said what it is.
-///
-/// # Errors
-/// Names its version.
-pub fn admit_version(steps: &[Step], buildkit: &str) -> Result<(), Failure> {
-    let version = Version::parse(buildkit.trim_start_matches('v'));
-    match version {
-        // One that does not say is taken at its word: that its images agree is checked.
-        Ok(version)
-            if version < OLDEST && version.major + version.minor > 0 && steps.iter().any(|s| s.crucible.is_some()) =>
-        {
-            let what = format!("BuildKit {buildkit} cannot rewrite timestamps, so no image of it can be proven");
-            let hint = "use BuildKit 0.13 or newer, or remove build_mode: crucible";
-            Err(Failure::new(FailureKind::Backend, Problem::new(what).hint(hint)))
-        }
-        _ => Ok(()),
-    }
 }

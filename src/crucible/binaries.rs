@@ -61,6 +61,7 @@ fn of_platform(
     cancel: &CancellationToken,
 ) -> Vec<Check> {
     let compare = || -> Result<Vec<Check>, String> {
+        let manifest = |layout: &Layout, digest: &Digest| layout.image(digest).map_err(|e| e.to_string());
         let (first, second) = (manifest(a, &diff.manifests.0)?, manifest(b, &diff.manifests.1)?);
         let paths = match named {
             [] => vec![program(a, &first, cancel)?],
@@ -118,18 +119,6 @@ fn find(
 ) -> Result<Vec<Option<Found>>, String> {
     let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
     files::find_all(layout, manifest, &paths, cancel).map_err(|e| e.to_string())
-}
-
-/// A manifest of a layout with one image or index.
-fn manifest(layout: &Layout, digest: &Digest) -> Result<Descriptor, String> {
-    let root = layout.root().map_err(|e| e.to_string())?;
-    if root.digest == *digest {
-        return Ok(root.clone());
-    }
-    let children = layout.manifest(root).and_then(|found| Ok(found.children()?)).map_err(|e| e.to_string())?;
-    let Children::Index(children) = children else { return Err(format!("{digest} is not in the layout")) };
-    let found = children.into_iter().find(|child| child.digest == *digest);
-    found.ok_or_else(|| format!("{digest} is not in the layout"))
 }
 
 fn check(subject: &str, state: CheckState, detail: String) -> Check {

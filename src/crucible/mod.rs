@@ -17,16 +17,19 @@ pub use admit::admit;
 pub use proof::Proof;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use futures::{StreamExt as _, stream};
 
 use self::rebuild::Rebuilt;
 use crate::build::cold::PassOrder;
 use crate::build::{Candidate, FirstPass, Workshop};
+use crate::buildx::argv;
 use crate::outcome::BuilderFacts;
 use crate::plan::{CruciblePlan, Plan, Step};
-use crate::problem::{Failure, FailureKind};
+use crate::problem::{Failure, FailureKind, Problem};
 use crate::request::Request;
+use crate::source;
 
 /// How many images are proven at a time: each takes a whole cold build.
 const SIDE_BY_SIDE: usize = 2;
@@ -36,17 +39,23 @@ const SIDE_BY_SIDE: usize = 2;
 pub struct Verified {
     candidate: Candidate,
     how: String,
+    proof: Option<Proof>,
 }
 
 impl Verified {
     /// Lets a candidate through without proof; the reason is reported.
     pub fn waived(candidate: Candidate, reason: &str) -> Self {
-        Self { candidate, how: format!("not proven: {reason}") }
+        Self { candidate, how: format!("not proven: {reason}"), proof: None }
     }
 
     /// The image.
     pub fn candidate(&self) -> &Candidate {
         &self.candidate
+    }
+
+    /// How it was proven; `None` where that was waived.
+    pub fn proof(&self) -> Option<&Proof> {
+        self.proof.as_ref()
     }
 
     /// How far it is proven, for people.
@@ -77,6 +86,8 @@ pub struct Proven {
     pub proof: Option<Proof>,
     /// The full listing of differences, in the run's private directory.
     pub listing: Option<PathBuf>,
+    /// What a person should know beside: times that come from the checkout.
+    pub notes: Vec<Problem>,
     /// It is let through, or why not.
     pub verified: Result<Verified, Failure>,
 }
@@ -93,12 +104,18 @@ async fn gate(candidate: Candidate, prover: Prover<'_>) -> Proven {
     let asked = step.and_then(|step| Some((step, step.crucible.as_ref()?, candidate.first.clone()?)));
     let Some((step, wanted, first)) = asked else {
         let verified = Ok(Verified::waived(candidate, "the build does not ask for the crucible"));
-        return Proven { build, proof: None, listing: None, verified };
+        return Proven { build, proof: None, listing: None, notes: Vec::new(), verified };
     };
     let (mut found, mut listing) = (None, None);
+    let notes = tokio::spawn(context_times(step.clone(), prover.shop.root.to_owned()));
     let work = async {
         let proof;
         (proof, listing) = one(&candidate, &first, step, wanted, prover).await?;
+        if let Some(culprits) = &proof.culprits {
+            for line in culprit::render::text(culprits) {
+                prover.shop.events.info(line).await;
+            }
+        }
         found = Some(proof.clone());
         match proof.refusal(&build) {
             Some(problem) => Err(Failure::new(FailureKind::Verification, problem)),
@@ -110,8 +127,19 @@ async fn gate(candidate: Candidate, prover: Prover<'_>) -> Proven {
     };
     let title = format!("Prove {build}: pass 2 of 2, cold");
     let proven = prover.shop.events.section(&format!("prove_{}", first.index), &title, work).await;
-    let verified = proven.map(|proof| Verified { how: proof.verdict(), candidate });
-    Proven { build, proof: found, listing, verified }
+    let verified = proven.map(|proof| Verified { candidate, how: proof.verdict(), proof: Some(proof) });
+    let notes = notes.await.unwrap_or_default();
+    Proven { build, proof: found, listing, notes, verified }
+}
+
+/// Times in the image that come from the checkout and not from the commit. Looked at beside the second pass.
+async fn context_times(step: Step, root: PathBuf) -> Vec<Problem> {
+    let look = move || {
+        let epoch = jiff::Timestamp::from_second(step.epoch?).ok()?;
+        let rewritten = step.rewrite_timestamp && !argv::is_remote(&step.context);
+        rewritten.then(|| source::too_old(&root.join(&step.context), &root.join(&step.dockerfile), epoch)).flatten()
+    };
+    tokio::task::spawn_blocking(look).await.ok().flatten().into_iter().collect()
 }
 
 async fn one(
@@ -136,7 +164,7 @@ async fn one(
         culprits: None,
         provenance: None,
     };
-    let rebuilt = match second(candidate, &order, wanted, prover).await {
+    let rebuilt = match second(candidate, first.took, &order, wanted, prover).await {
         Ok(rebuilt) => rebuilt,
         // Stopped, or asked for what cannot be: that is no finding about the image.
         Err(failure) if failure.kind != FailureKind::Verification => return Err(failure),
@@ -158,13 +186,21 @@ async fn one(
     Ok((proof, compared.listing))
 }
 
+/// So much lies between the passes at least: clocks tell whole seconds, and one that got into the image must be seen.
+const APART: Duration = Duration::from_millis(1100);
+
 async fn second(
     candidate: &Candidate,
+    took: Duration,
     order: &PassOrder,
     wanted: &CruciblePlan,
     prover: Prover<'_>,
 ) -> Result<Rebuilt, Failure> {
     let _ = wanted.runner;
+    tokio::select! {
+        () = tokio::time::sleep(APART.saturating_sub(took)) => {}
+        () = prover.shop.cancel.cancelled() => {}
+    }
     rebuild::run(&candidate.build, prover.request, order, prover.shop).await
 }
 

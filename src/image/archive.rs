@@ -16,6 +16,8 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::rc::Rc;
 
+use flate2::Compression;
+
 use self::keep::{Stored, store};
 pub use self::save::save_archive;
 use super::layout::{Layout, LayoutError};
@@ -39,9 +41,22 @@ struct Archive {
 /// # Errors
 /// When the archive is damaged, hostile, holds no image or more than one, or the disk is full.
 pub fn import_archive(reader: impl Read, dir: &Path) -> Result<Layout, LayoutError> {
+    import(reader, dir, Compression::default())
+}
+
+/// The same for a layout that is only looked at: layers get the form of compressed ones, and no time is spent on making them
+/// small.
+///
+/// # Errors
+/// As [`import_archive`].
+pub fn import_for_reading(reader: impl Read, dir: &Path) -> Result<Layout, LayoutError> {
+    import(reader, dir, Compression::none())
+}
+
+fn import(reader: impl Read, dir: &Path, level: Compression) -> Result<Layout, LayoutError> {
     let blobs = dir.join("blobs/sha256");
     fs::create_dir_all(&blobs).map_err(LayoutError::io(&blobs))?;
-    let archive = read(reader, dir)?;
+    let archive = read(reader, (dir, level))?;
     match as_it_is(&archive, dir) {
         Ok(Some(layout)) => Ok(layout),
         // Not all of it is here in the form its manifest names: platforms that were not exported, layers we compressed.
@@ -51,7 +66,7 @@ pub fn import_archive(reader: impl Read, dir: &Path) -> Result<Layout, LayoutErr
     }
 }
 
-fn read(reader: impl Read, dir: &Path) -> Result<Archive, LayoutError> {
+fn read(reader: impl Read, to: (&Path, Compression)) -> Result<Archive, LayoutError> {
     let budget = Rc::new(Cell::new(Some(MAX_HEADERS)));
     let mut tar = tar::Archive::new(Metered { inner: reader, budget: Rc::clone(&budget) });
     let mut archive = Archive::default();
@@ -63,12 +78,16 @@ fn read(reader: impl Read, dir: &Path) -> Result<Archive, LayoutError> {
         if count >= MAX_ENTRIES {
             return Err(LayoutError::Archive(format!("more than {MAX_ENTRIES} entries")));
         }
-        take(entry.map_err(broken)?, dir, &mut archive)?;
+        take(entry.map_err(broken)?, to, &mut archive)?;
     }
     Ok(archive)
 }
 
-fn take<R: Read>(mut entry: tar::Entry<'_, R>, dir: &Path, archive: &mut Archive) -> Result<(), LayoutError> {
+fn take<R: Read>(
+    mut entry: tar::Entry<'_, R>,
+    to: (&Path, Compression),
+    archive: &mut Archive,
+) -> Result<(), LayoutError> {
     let name = inside("", &String::from_utf8_lossy(&entry.path_bytes()))?;
     let kind = entry.header().entry_type();
     if kind.is_symlink() || kind.is_hard_link() {
@@ -83,7 +102,7 @@ fn take<R: Read>(mut entry: tar::Entry<'_, R>, dir: &Path, archive: &mut Archive
             archive.documents.insert(document, small(&mut entry, &name)?);
         } else {
             let length = entry.size();
-            let stored = store(&mut entry, length, dir)?;
+            let stored = store(&mut entry, length, to)?;
             if let Some(hex) = name.strip_prefix("blobs/sha256/")
                 && stored.original.hex() != hex
             {

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use super::Digest;
-use super::manifest::{BadManifest, Content, Descriptor, MAX_MANIFEST, Manifest, Walk};
+use super::manifest::{BadManifest, Children, Content, Descriptor, MAX_MANIFEST, Manifest, Walk};
 use crate::problem::Problem;
 
 /// A layout whose `oci-layout` and `index.json` have been read.
@@ -137,6 +137,24 @@ impl Layout {
             Some(only) if distinct.len() == 1 => Ok(only),
             _ => Err(LayoutError::NotOne { path: self.dir.join("index.json"), count: distinct.len() }),
         }
+    }
+
+    /// The one image in it, or a manifest of it by its digest.
+    ///
+    /// # Errors
+    /// When it is not there, or the layout is damaged.
+    pub fn image(&self, digest: &Digest) -> Result<Descriptor, LayoutError> {
+        let root = self.root()?;
+        if root.digest == *digest {
+            return Ok(root.clone());
+        }
+        let children = match self.manifest(root)?.children()? {
+            Children::Index(children) => children,
+            Children::Image { .. } => Vec::new(),
+        };
+        let why = || format!("{digest} is not in it");
+        let found = children.into_iter().find(|child| child.digest == *digest);
+        found.ok_or_else(|| LayoutError::Invalid { path: self.dir.clone(), why: why() })
     }
 
     /// Where a blob is or would be.

@@ -5,6 +5,8 @@ pub mod attestations;
 pub mod diff;
 pub mod digest;
 pub mod files;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod layer;
 pub mod layout;
 pub mod manifest;

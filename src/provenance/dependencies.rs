@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{Dependency, address, sha256};
 use crate::buildx::metadata::Material;
@@ -14,10 +14,14 @@ use crate::source::strip_credentials;
 /// What a package URL and a fragment show as they are (`package-url/purl-spec`: everything else is encoded).
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'-').remove(b'_').remove(b'~');
 
+/// What an address cannot show (RFC 3986); `%` stays, for it may be encoded already.
+const UNFIT: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
+
 /// The commit first, then everything the builder says it took, each once.
 pub(super) fn all(context: &CiContext, commit: Option<&str>, materials: &[Material]) -> Vec<Dependency> {
     let mut all: Vec<Dependency> = commit.map(|commit| source(context, commit)).into_iter().collect();
-    for found in materials.iter().map(material) {
+    for found in materials.iter().filter_map(material) {
         if !all.contains(&found) {
             all.push(found);
         }
@@ -34,18 +38,25 @@ fn source(context: &CiContext, commit: &str) -> Dependency {
         (None, Some(branch), _) => format!("@refs/heads/{branch}"),
         (None, None, None) => String::new(),
     };
-    let uri = context.repository_url.as_ref().map(|url| format!("git+{}{named}", strip_credentials(url)));
-    Dependency { uri, digest: BTreeMap::from([("gitCommit".to_owned(), commit.to_ascii_lowercase())]) }
+    let uri = context.repository_url.as_ref().and_then(|url| uri(&format!("git+{}{named}", strip_credentials(url))));
+    let digest = BTreeMap::from([("gitCommit".to_owned(), commit.to_ascii_lowercase())]);
+    Dependency { name: None, uri, digest }
 }
 
-fn material(from: &Material) -> Dependency {
+/// What has neither an address nor a digest is nothing that could be found again.
+fn material(from: &Material) -> Option<Dependency> {
     let digest = from.digest.as_ref().map(sha256).unwrap_or_default();
-    let uri = if from.name.contains("://") {
-        address(&from.name)
-    } else {
-        package(from).unwrap_or_else(|| from.name.clone())
-    };
-    Dependency { uri: Some(uri), digest }
+    let uri = if from.name.contains("://") { uri(&address(&from.name)) } else { package(from) };
+    let name = if uri.is_none() && !from.name.is_empty() { Some(from.name.clone()) } else { None };
+    (uri.is_some() || !digest.is_empty()).then_some(Dependency { name, uri, digest })
+}
+
+/// The text as an address: with a scheme, and nothing in it that an address cannot hold.
+pub(super) fn uri(text: &str) -> Option<String> {
+    let (scheme, rest) = text.split_once("://")?;
+    let named = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
+    (named && !rest.is_empty()).then(|| utf8_percent_encode(text, UNFIT).to_string())
 }
 
 /// `pkg:docker/busybox@latest?platform=linux%2Famd64`: as BuildKit's own attestations name base images, so that both agree.

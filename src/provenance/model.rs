@@ -133,6 +133,9 @@ pub struct Check {
 /// A source or a base image: a `ResourceDescriptor` of in-toto.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Dependency {
+    /// What the builder calls it, where that is no address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// A package URL, or an address; absent where only the digest is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uri: Option<String>,

@@ -3,6 +3,7 @@
 //! `stage` makes sure that every target registry holds the content, by digest; `tag` then puts the tags, and reads every one of
 //! them back. No tag is put before everything is staged. Putting back what had moved when a later tag fails moves in here.
 
+pub mod attach;
 pub mod record;
 
 use std::sync::Arc;

@@ -59,7 +59,8 @@ pub struct Referrer {
 /// Attaches an artifact to an image of the same repository, which need not be there yet. Returns where its manifest is.
 ///
 /// Two programs that attach to one image at the same moment, on a registry without listings, may undo each other's entry: the
-/// specification has no lock. Each entry is read back and written again; what remains is a very small gap.
+/// specification has no lock. Each entry is read back and written again if it is gone; what remains is a very small gap, and
+/// none between clones of one [`Registry`].
 ///
 /// # Errors
 /// When the registry does not take it, or the tag for listings holds something else than an index.
@@ -79,8 +80,9 @@ pub async fn attach(
     }
     let manifest = manifest(subject, artifact);
     registry.put_manifest(repository, &manifest.digest, &manifest).await?;
-    let listed = from_api(registry, repository, &subject.digest, Some(&artifact.artifact_type)).await?;
-    // Asked rather than believed: some registries send `OCI-Subject` and list nothing, others list without sending it.
+    // Asked rather than believed: some registries send `OCI-Subject` and list nothing, others list without sending it. A
+    // listing that cannot be had is none: an entry too many under the tag does no harm.
+    let listed = from_api(registry, repository, &subject.digest, Some(&artifact.artifact_type)).await.ok().flatten();
     if !listed.is_some_and(|all| all.iter().any(|found| found.descriptor.digest == manifest.digest)) {
         list_under_tag(registry, repository, &subject.digest, &manifest, artifact).await?;
     }
@@ -178,6 +180,7 @@ async fn list_under_tag(
     artifact: &Artifact,
 ) -> Result<(), RegistryError> {
     let tag = tag_of(registry, repository, subject)?;
+    let _alone = registry.transport.listing.lock().await;
     for attempt in 0..TRIES {
         let found = read_tag(registry, repository, &tag).await?;
         let Some(index) = with_entry(found, entry(manifest, artifact)) else { return Ok(()) };

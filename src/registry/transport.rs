@@ -31,6 +31,8 @@ pub(super) struct Transport {
     trust: Trust,
     client: OnceLock<Client>,
     known: Mutex<Known>,
+    /// Held while a list of referrers is read, changed and written: registries have no lock for it.
+    pub(super) listing: Mutex<()>,
 }
 
 /// What is sent.
@@ -76,6 +78,7 @@ impl Transport {
             trust,
             client: OnceLock::new(),
             known: Mutex::default(),
+            listing: Mutex::default(),
         })
     }
 

@@ -68,7 +68,7 @@ fn why_not(id: &str, proof: &Proof) -> String {
             return format!("two cold builds of `{id}` {what}");
         }
     }
-    format!("two cold builds of `{id}` are {}, and {} was asked for", level(trust), level(proof.min_trust))
+    format!("two cold builds of `{id}` are only {}, and {} was asked for", level(trust), level(proof.min_trust))
 }
 
 fn consequence(document: &Document, build: &Build) -> &'static str {
@@ -113,8 +113,13 @@ pub(super) fn advice(document: &Document, build: &Build, proof: &Proof) -> Optio
     let Some(trust) = proof.trust else {
         return Some("look at the output of the second build: it has no cache and must work without one".to_owned());
     };
-    let mend =
-        if proof.culprits.is_some() { "mend what differs" } else { "make what could not be compared comparable" };
+    let kinds: &[&str] = match trust {
+        TrustLevel::Viable => &["plan_hash", "version"],
+        TrustLevel::Consistent => &["binary"],
+        TrustLevel::Deterministic | TrustLevel::Reproducible => &["image_digest"],
+    };
+    let differs = kinds.iter().any(|kind| worst(&proof.checks, kind) == Some(CheckState::Differs));
+    let mend = if differs { "mend what differs" } else { "make what could not be compared comparable" };
     Some(if trust < proof.min_trust {
         format!("{mend}, or ask for less with `crucible: {{min_trust: {}}}`", level(trust))
     } else {

@@ -259,8 +259,8 @@ fn hostile_files_end_soon_with_one_clear_mistake() {
     ] {
         let start = Instant::now();
         let problems = load(&text, "f").expect_err(name);
-        // A second, in an unoptimised build on a machine that does other things too: bounded, not fast.
-        assert!(start.elapsed() < Duration::from_secs(4), "{name} took {:?}", start.elapsed());
+        // Under a second, in an unoptimised build; twenty on a machine that does much else: bounded, not fast.
+        assert!(start.elapsed() < Duration::from_secs(20), "{name} took {:?}", start.elapsed());
         assert_eq!(problems.len(), mistakes, "{name}:\n{}", show(&problems).chars().take(2000).collect::<String>());
         for problem in problems {
             assert!(problem.what.len() < 40_000 || name == "vars in a ring", "{name}");

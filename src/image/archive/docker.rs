@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use flate2::Compression;
 use serde::{Deserialize, Serialize};
 
 use super::keep::{Form, Stored, keep};
@@ -62,7 +63,7 @@ pub(super) fn from_docker(archive: &Archive, dir: &Path) -> Result<Layout, Layou
     let layers = layers.map(|(name, id)| layer(archive.find(name)?, id, dir)).collect::<Result<_, _>>()?;
     let config = descriptor(OCI_CONFIG, config.blob.clone(), config.size);
     let manifest = json(&NewManifest { schema_version: 2, media_type: OCI_MANIFEST, config, layers })?;
-    let (digest, size) = keep(&mut manifest.as_slice(), false, dir)?;
+    let (digest, size) = keep(&mut manifest.as_slice(), None, dir)?;
     let manifests = [descriptor(OCI_MANIFEST, digest, size)];
     write_entry_point(dir, &json(&serde_json::json!({ "schemaVersion": 2, "manifests": manifests }))?)?;
     Layout::open(dir)
@@ -89,7 +90,7 @@ fn layer(stored: &Stored, diff_id: &Digest, dir: &Path) -> Result<Descriptor, La
         Form::Other => {
             let path = blob_path(dir, &stored.blob);
             let mut file = fs::File::open(&path).map_err(LayoutError::io(&path))?;
-            let (digest, size) = keep(&mut file, true, dir)?;
+            let (digest, size) = keep(&mut file, Some(Compression::default()), dir)?;
             descriptor(&format!("{LAYER}+gzip"), digest, size)
         }
     })

@@ -36,12 +36,16 @@ pub(super) enum Form {
 }
 
 /// Keeps a file under the digest of what is kept: tars compressed, everything else as it is.
-pub(super) fn store(entry: &mut impl Read, length: u64, dir: &Path) -> Result<Stored, LayoutError> {
+pub(super) fn store(
+    entry: &mut impl Read,
+    length: u64,
+    (dir, level): (&Path, Compression),
+) -> Result<Stored, LayoutError> {
     let mut head = Vec::with_capacity(512);
     entry.by_ref().take(512).read_to_end(&mut head).map_err(broken)?;
     let form = form_of(&head);
     let mut source = Hashing::new(head.as_slice().chain(entry));
-    let (blob, size) = keep(&mut source, form == Form::Compressed, dir)?;
+    let (blob, size) = keep(&mut source, (form == Form::Compressed).then_some(level), dir)?;
     if source.count != length {
         return Err(broken(io::ErrorKind::UnexpectedEof.into()));
     }
@@ -62,12 +66,16 @@ fn form_of(head: &[u8]) -> Form {
 
 /// Writes a blob, compressed or not, and gives it its name. The gzip header holds no time and no name: equal layers
 /// become equal blobs.
-pub(super) fn keep(source: &mut impl Read, compress: bool, dir: &Path) -> Result<(Digest, u64), LayoutError> {
+pub(super) fn keep(
+    source: &mut impl Read,
+    compress: Option<Compression>,
+    dir: &Path,
+) -> Result<(Digest, u64), LayoutError> {
     let blobs = dir.join("blobs/sha256");
     let file = NamedTempFile::new_in(&blobs).map_err(LayoutError::io(&blobs))?;
     let mut sink = Hashing::new(BufWriter::with_capacity(64 << 10, file));
-    if compress {
-        let mut gzip = GzEncoder::new(&mut sink, Compression::default());
+    if let Some(level) = compress {
+        let mut gzip = GzEncoder::new(&mut sink, level);
         transfer(source, &mut gzip, &blobs)?;
         gzip.finish().map_err(LayoutError::io(&blobs))?;
     } else {

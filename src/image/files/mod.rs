@@ -148,9 +148,11 @@ pub fn extract(
     }
     let layers = layers(layout, manifest)?;
     let blob = layers.get(found.layer).ok_or_else(missing)?;
-    let written = write(layout, blob, &found, to, cancel);
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o700).open(to);
+    let file = file.as_mut().map_err(|error| FilesError::Write { path: to.to_owned(), error: error.kind().into() })?;
+    let written = write(layout, blob, &found, (file, to), cancel);
     if written.is_err() {
-        // Half a file helps nobody; that it stays is told by nothing better than the error at hand.
+        // Half a file helps nobody. If it cannot be removed, the error at hand says more.
         let _ = std::fs::remove_file(to);
     }
     written.map(|()| found)
@@ -160,7 +162,7 @@ fn write(
     layout: &Layout,
     blob: &Descriptor,
     found: &Found,
-    to: &Path,
+    (file, to): (&mut File, &Path),
     cancel: &CancellationToken,
 ) -> Result<(), FilesError> {
     let at_layer = |why| FilesError::Layer { index: found.layer, why };
@@ -168,16 +170,15 @@ fn write(
     let (stop, bytes_read) = (AtomicBool::new(false), AtomicU64::new(0));
     let watch = Watch { cancel, stop: &stop, bytes_read: &bytes_read };
     let mut layer = Layer::open(layout, blob, watch).map_err(at_layer)?;
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o700).open(to).map_err(at_file)?;
     while let Some(record) = layer.next_entry().map_err(at_layer)? {
         if record.path != found.stored || record.kind != Kind::File || record.size != found.size {
             continue;
         }
-        if copy(&mut layer, &mut file, to, found.layer)? == found.sha256 {
+        if copy(&mut layer, file, to, found.layer)? == found.sha256 {
             return file.flush().map_err(at_file);
         }
         // The same path twice: the one that was found is another one.
-        file.set_len(0).and_then(|()| io::Seek::rewind(&mut file)).map_err(at_file)?;
+        file.set_len(0).and_then(|()| io::Seek::rewind(file)).map_err(at_file)?;
     }
     Err(at_layer(Unreadable::Damaged("it was changed while it was read".to_owned())))
 }

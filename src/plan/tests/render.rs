@@ -35,6 +35,7 @@ build_cache: {mode: hybrid, external: {target: ghcr}}
       cache        hybrid: feature/a-b, then main
                    local: /stagefreight/cache/buildkit/aac23a0f5f303e6d is not there or cannot be written
                    no cache of build `base` is written: nothing is published
+                   build `app` is proven, so it neither reads nor writes a cache
 
     Build base (may fail)
       dockerfile   base/Dockerfile
@@ -65,7 +66,8 @@ build_cache: {mode: hybrid, external: {target: ghcr}}
       platforms    linux/amd64
                    linux/arm64
       base images  alpine:3
-      proof        crucible: built twice and compared
+      proof        crucible: built twice, cold, and compared
+      min trust    consistent
       build args   VERSION=1.2.2-dev+4f4112d
       labels       note=two\nlines
                    org.opencontainers.image.created=2026-01-02T03:04:05Z
@@ -84,11 +86,9 @@ build_cache: {mode: hybrid, external: {target: ghcr}}
                    index:org.opencontainers.image.url=https://github.com/acme/app
                    index:org.opencontainers.image.version=1.2.2-dev+4f4112d
       with         timestamps rewritten
+                   every cache ignored
       secrets      id=npm,src=.npmrc
                    id=gh, given by value
-      cache from   type=registry,ref=ghcr.io/acme/app:cache-app-aac23a0f-feature-a-b-10b80f5c
-                   type=registry,ref=ghcr.io/acme/app:cache-app-aac23a0f-main-0d6e4079
-      cache to     type=registry,ref=ghcr.io/acme/app:cache-app-aac23a0f-feature-a-b-10b80f5c,mode=max,image-manifest=true,oci-mediatypes=true,ignore-error=true
       publishes
         ghcr.io/acme/app:1.2.2-dev-4f4112d (GitHub, login GHCR_*)
         ghcr.io/acme/app:latest (GitHub, login GHCR_*)

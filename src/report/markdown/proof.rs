@@ -43,7 +43,7 @@ fn one(document: &Document, build: &Build, proof: &Proof, several: bool) -> Stri
 }
 
 fn facts(proof: &Proof) -> String {
-    let reached = proof.trust.map_or("nothing", level);
+    let reached = proof.trust.map_or("no level", level);
     let mut parts = vec![format!("Reached **{reached}**, asked for **{}**", level(proof.min_trust))];
     parts.push(format!("proof {}", code(&proof.run_id)));
     if proof.runner == "candidate" {
@@ -72,7 +72,7 @@ fn checks(proof: &Proof) -> String {
         let state = if state == "differs" { format!("**{state}**") } else { state.to_owned() };
         format!("| {}{subject} | {state} | {detail} |\n", prose(&check(&found.kind)))
     });
-    format!("| Compared | State | |\n| --- | --- | --- |\n{}\n", cut(rows, ROWS))
+    format!("| Compared | State | Detail |\n| --- | --- | --- |\n{}\n", cut(rows, ROWS))
 }
 
 fn differing(culprits: &Culprits) -> String {
@@ -114,32 +114,25 @@ fn files(culprits: &Culprits) -> impl Iterator<Item = String> {
     culprits.layers.iter().flat_map(|layer| {
         let at = layer.location.as_ref().map(|at| format!("{} ", place(at))).unwrap_or_default();
         let origin = layer.origin.as_ref().map(|origin| format!("<br>from {}", prose(origin))).unwrap_or_default();
-        let made = format!(
+        let mut made = format!(
             "{at}{}{origin}<br>layer {}, {}",
             code(&layer.instruction),
             layer.layer,
             if layer.platform.is_empty() { "no platform".to_owned() } else { prose(&layer.platform) }
         );
-        let mut rows: Vec<String> = layer
-            .files
-            .iter()
-            .map(|file| {
-                let evidence =
-                    if file.evidence.is_empty() { String::new() } else { format!("<br>{}", code(&file.evidence)) };
-                format!(
-                    "| {made} | {} | {} | {}{evidence} |\n",
-                    code(&file.path),
-                    prose(&hows(&file.how)),
-                    prose(&cause(&file.cause))
-                )
-            })
-            .collect();
+        // Said once, in the first row of a layer.
+        let mut row = |cells: String| format!("| {} | {cells} |\n", std::mem::take(&mut made));
+        let mut rows = Vec::new();
+        for file in &layer.files {
+            let evidence =
+                if file.evidence.is_empty() { String::new() } else { format!("<br>{}", code(&file.evidence)) };
+            let (how, cause) = (prose(&hows(&file.how)), prose(&cause(&file.cause)));
+            rows.push(row(format!("{} | {how} | {cause}{evidence}", code(&file.path))));
+        }
         if layer.more > 0 {
-            rows.push(format!("| {made} | and {} more | | |\n", layer.more));
+            rows.push(row(format!("and {} more | | ", layer.more)));
         }
-        if let Some(note) = &layer.note {
-            rows.push(format!("| {made} | | {} | |\n", prose(note)));
-        }
+        rows.extend(layer.note.iter().map(|note| row(format!(" | {} | ", prose(note)))));
         rows
     })
 }

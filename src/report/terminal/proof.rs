@@ -3,7 +3,7 @@
 use super::closing::place;
 use super::style::{Paint, inline};
 use crate::report::document::{CulpritLayer, Culprits, Document, Proof};
-use crate::report::headline::{count, duration};
+use crate::report::headline::{count, duration, headline};
 use crate::report::verdict::{advice, cause, elephants, hows, level, proven, untold_obstacles, verdict};
 
 /// So many layers are shown, so many files of each, and so many of everything else; the document has more.
@@ -15,13 +15,19 @@ const SENTENCE: usize = 1000;
 
 /// Lines for every proven build; none where nothing was to be proven.
 pub(super) fn rows(document: &Document, paint: Paint) -> Vec<String> {
-    let mut rows = Vec::new();
+    let (mut rows, headline) = (Vec::new(), headline(document));
     for (build, proof) in proven(document) {
-        let said = inline(&verdict(document, build, proof), SENTENCE);
-        let said = if proof.passed { paint.good(&said) } else { paint.bad(&said) };
         let marks = elephants(proof.trust);
-        rows.push(if marks.is_empty() { said } else { format!("{marks} {said}") });
-        rows.push(format!("  {}", paint.dim(&facts(proof))));
+        let marked = |text: String| if marks.is_empty() { text } else { format!("{marks} {text}") };
+        let verdict = verdict(document, build, proof);
+        if verdict == headline {
+            // The log ends with it.
+            rows.push(marked(facts(proof)));
+        } else {
+            let said = inline(&verdict, SENTENCE);
+            rows.push(marked(if proof.passed { paint.good(&said) } else { paint.bad(&said) }));
+            rows.push(format!("  {}", paint.dim(&facts(proof))));
+        }
         rows.extend(passes(proof));
         let obstacles = untold_obstacles(document, build, proof);
         let what = if proof.passed { "kept from the next level:" } else { "in the way:" };
@@ -38,7 +44,7 @@ pub(super) fn rows(document: &Document, paint: Paint) -> Vec<String> {
 }
 
 fn facts(proof: &Proof) -> String {
-    let reached = proof.trust.map_or("nothing", level);
+    let reached = proof.trust.map_or("no level", level);
     let by = if proof.runner == "candidate" { ", second build run by the candidate" } else { "" };
     let attestation =
         proof.provenance.as_ref().map(|path| format!(", attestation {}", inline(path, 300))).unwrap_or_default();

@@ -38,8 +38,8 @@ fn verdicts_state_the_level_and_the_fact() {
     Consistent: two cold builds of `app` followed the same plan; their binaries differ
     Consistent: two cold builds of `app` followed the same plan; their binaries could not be compared
     Viable: `app` could be built twice, cold; nothing more is proven
-    Not proven: two cold builds of `app` are viable, and deterministic was asked for; nothing was published
-    Not proven: two cold builds of `app` are consistent, and deterministic was asked for; nothing was published
+    Not proven: two cold builds of `app` are only viable, and deterministic was asked for; nothing was published
+    Not proven: two cold builds of `app` are only consistent, and deterministic was asked for; nothing was published
     Not proven: two cold builds of `app` did not follow the same plan; nothing was published
     Not proven: two cold builds of `app` do not give the same version; nothing was published
     Not proven: the second build of `app` gave no image; nothing was published
@@ -72,7 +72,10 @@ fn what_a_problem_says_is_not_said_again() {
     let document = Document::new(&outcome);
     let (build, proof) = proven(&document)[0];
     assert_eq!(untold_obstacles(&document, build, proof).len(), 1);
-    assert!(advice(&document, build, proof).unwrap().contains("min_trust: consistent"));
+    assert_eq!(
+        advice(&document, build, proof).unwrap(),
+        "make what could not be compared comparable, or ask for less with `crucible: {min_trust: consistent}`"
+    );
 
     let mut outcome = outcome;
     let failure = outcome.failure.as_mut().unwrap();

@@ -1,0 +1,181 @@
+//! `stagefreight diff`: two images from anywhere, compared, from the outside: opens them, compares, prints, gives the exit code.
+//!
+//! Decides nothing about images: `image::diff` does. Needs no configuration and no run; leaves nothing behind.
+
+mod document;
+mod open;
+mod source;
+mod text;
+
+use std::io::{BufWriter, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tempfile::NamedTempFile;
+use tokio_util::sync::CancellationToken;
+
+use self::document::{Document, Named};
+use self::open::{Opened, Opener, problem};
+use self::source::Source;
+use crate::access::{self, Visitor};
+use crate::cli::Format;
+use crate::environment::Environment;
+use crate::image::diff::{DiffError, ImageDiff, diff};
+use crate::problem::{Failure, FailureKind, Problem};
+use crate::redact::Redactor;
+use crate::run::{complain, watch_signals};
+use crate::rundir::RunDir;
+use crate::runner;
+
+/// How long work may take to end after a signal.
+const LAST_WORDS: Duration = Duration::from_millis(1200);
+
+/// What was asked on the command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// The first image, as written.
+    pub a: String,
+    /// The second.
+    pub b: String,
+    /// How to print the result.
+    pub format: Format,
+    /// Where every change goes.
+    pub listing: Option<PathBuf>,
+}
+
+/// Compares. Returns the exit code: 0 they hold the same, 1 they differ, 2 it could not be told, 130 or 143 after a signal.
+pub fn run(env: &Environment, call: &Call) -> u8 {
+    let context = runner::detect(env);
+    let redactor = Redactor::of(access::known_secrets(env, &context));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build();
+    let result = match runtime {
+        Ok(runtime) => {
+            let result = runtime.block_on(work(env, call, &context.files.temp));
+            // What still hangs, reading a dead disk for one, must not hold up the exit.
+            runtime.shutdown_timeout(Duration::from_millis(200));
+            result
+        }
+        Err(error) => Err(Failure::new(FailureKind::Internal, Problem::new(format!("no runtime: {error}")))),
+    };
+    match result {
+        Ok((text, same)) => match std::io::stdout().lock().write_all(redactor.text(&text).as_bytes()) {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => 2,
+            // A reader that closed the pipe has what it wanted.
+            _ => u8::from(!same),
+        },
+        Err(failure) => match complain(&failure, &redactor) {
+            // 1 says that they differ.
+            1 => 2,
+            code => code,
+        },
+    }
+}
+
+/// What to print, and whether both hold the same.
+async fn work(env: &Environment, call: &Call, temp: &Path) -> Result<(String, bool), Failure> {
+    let cancel = CancellationToken::new();
+    let caught = watch_signals(&cancel);
+    let run = RunDir::create(temp).map_err(|error| {
+        let what = format!("no temporary directory can be made in {}: {error}", temp.display());
+        trouble(Problem::new(what).hint("Check its permissions and the space left."))
+    })?;
+    let late = async {
+        cancel.cancelled().await;
+        tokio::time::sleep(LAST_WORDS).await;
+    };
+    let result = tokio::select! {
+        result = compare(env, call, &run, &cancel) => result,
+        () = late => Err(Problem::new("the comparison was stopped before it could end in good order")),
+    };
+    // Trouble with what is temporary is no trouble of the comparison.
+    let _ = run.close();
+    result.map_err(|problem| match caught.kind() {
+        Some(kind) => Failure::new(kind, Problem::new("the comparison was stopped by a signal")),
+        None => trouble(problem),
+    })
+}
+
+fn trouble(problem: Problem) -> Failure {
+    Failure::new(FailureKind::Input, problem)
+}
+
+async fn compare(
+    env: &Environment,
+    call: &Call,
+    run: &RunDir,
+    cancel: &CancellationToken,
+) -> Result<(String, bool), Problem> {
+    let (a, b) = (Source::parse(&call.a, &env.cwd)?, Source::parse(&call.b, &env.cwd)?);
+    let listing = call.listing.as_ref().map(|path| env.cwd.join(path));
+    let listing = listing.map(Listing::begin).transpose()?;
+    let visitor = Visitor::new(env, cancel)?;
+    let opening = Opener { env, run, visitor: &visitor, cancel };
+    let (a, b) = tokio::select! {
+        opened = opening.both(&a, &b) => opened?,
+        // Whoever still unpacks an archive hears of it, too, and is waited for by the runtime.
+        () = cancel.cancelled() => return Err(Problem::new("stopped")),
+    };
+    let (named, cancel) = ([call.a.clone(), call.b.clone()], cancel.clone());
+    let format = call.format;
+    let blocking = move || {
+        let diff = read(&a, &b, listing, &cancel).map_err(|error| match error {
+            Trouble::Diff(error) => problem(error),
+            Trouble::Listing(problem) => problem,
+        })?;
+        let images =
+            [Named { name: &named[0], digest: &a.root.digest }, Named { name: &named[1], digest: &b.root.digest }];
+        let text = match format {
+            Format::Text => text::render(images, &diff),
+            Format::Json => serde_json::to_string_pretty(&Document::new(images, &diff))
+                .map(|text| text + "\n")
+                .map_err(|e| Problem::new(e.to_string()))?,
+        };
+        Ok((text, diff.same_content()))
+    };
+    let joined = tokio::task::spawn_blocking(blocking).await;
+    joined.unwrap_or_else(|e| Err(Problem::new(format!("the comparison failed: {e}"))))
+}
+
+enum Trouble {
+    Diff(DiffError),
+    Listing(Problem),
+}
+
+fn read(a: &Opened, b: &Opened, listing: Option<Listing>, cancel: &CancellationToken) -> Result<ImageDiff, Trouble> {
+    let Some(mut listing) = listing else {
+        return diff(a.image(), b.image(), None, cancel).map_err(Trouble::Diff);
+    };
+    let found = diff(a.image(), b.image(), Some(&mut listing.file), cancel).map_err(Trouble::Diff)?;
+    listing.end().map_err(Trouble::Listing)?;
+    Ok(found)
+}
+
+/// The file of the full listing: it has its name when it is whole.
+struct Listing {
+    path: PathBuf,
+    file: BufWriter<NamedTempFile>,
+}
+
+impl Listing {
+    fn begin(path: PathBuf) -> Result<Self, Problem> {
+        let dir = path.parent().unwrap_or(Path::new("/"));
+        let readable = std::fs::Permissions::from_mode(0o644);
+        let file = tempfile::Builder::new().prefix(".stagefreight-diff-").permissions(readable).tempfile_in(dir);
+        match file {
+            Ok(file) => Ok(Self { path, file: BufWriter::new(file) }),
+            Err(error) => Err(unwritable(&path, &error)),
+        }
+    }
+
+    fn end(self) -> Result<(), Problem> {
+        let Self { path, file } = self;
+        let file = file.into_inner().map_err(|e| unwritable(&path, e.error()))?;
+        file.persist(&path).map(drop).map_err(|e| unwritable(&path, &e.error))
+    }
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> Problem {
+    Problem::new(format!("the listing {} cannot be written: {error}", path.display()))
+        .hint("Check the directory, its permissions and the space left.")
+}
