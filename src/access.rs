@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::model::RegistrySettings;
@@ -133,6 +133,25 @@ pub async fn resolve(request: &Request, plan: &Plan, cancel: &CancellationToken)
     Ok(Access { targets, hosts, users, registries, proxy, bundle, children, clients: Clients::new(http), notes })
 }
 
+/// What a process of our own is given by the one that started it: a docker configuration made by [`Access::pull_config`], and
+/// no other login.
+///
+/// # Errors
+/// When the configuration or a certificate cannot be used.
+pub fn handed_over(request: &Request, docker_config: &Value) -> Result<Access, Failure> {
+    let mut problems = Vec::new();
+    let users = DockerConfig::parse(&docker_config.to_string(), "the handover").map_err(|problem| vec![problem]);
+    let network::Network { registries, http, bundle, children } = network::read(request, &mut problems);
+    let users = match users {
+        Ok(users) if problems.is_empty() => Some(users),
+        Ok(_) => return Err(Failure::many(FailureKind::Credentials, problems)),
+        Err(more) => return Err(Failure::many(FailureKind::Credentials, [problems, more].concat())),
+    };
+    let proxy = http.proxy.clone();
+    let (targets, hosts, notes) = Default::default();
+    Ok(Access { targets, hosts, users, registries, proxy, bundle, children, clients: Clients::new(http), notes })
+}
+
 impl Access {
     /// The login for a target; `None` is anonymous.
     pub fn login(&self, target: &TargetPlan) -> Option<&Login> {
@@ -210,14 +229,17 @@ impl Access {
         self.registries.get(host).is_some_and(|(settings, _)| settings.http || settings.insecure)
     }
 
-    /// Writes the private docker configuration: the user's logins where the run is trusted, ours on top, and proxies, which
-    /// buildx hands to RUN steps as build args that are neither in the image nor in the cache key. Returns what buildx needs in
-    /// its environment.
-    ///
-    /// # Errors
-    /// When the directory cannot be written.
-    pub fn write(&self, run: &RunDir) -> Result<Vec<(String, String)>, Failure> {
-        let logins: Vec<_> = self.hosts.values().cloned().collect();
+    /// A docker configuration for another process of this run, that only pulls, and only from these hosts. Helpers are programs
+    /// of this machine: without them it serves elsewhere, with the logins that they gave.
+    pub fn pull_config(&self, hosts: &BTreeSet<String>, helpers: bool) -> Value {
+        let mut config = self.docker_config(self.hosts.values().filter(|login| hosts.contains(&login.host)));
+        credentials::only_for(&mut config, hosts, helpers);
+        config
+    }
+
+    /// The user's logins where the run is trusted, ours on top, and proxies.
+    fn docker_config<'a>(&self, logins: impl Iterator<Item = &'a Login>) -> Value {
+        let logins: Vec<_> = logins.cloned().collect();
         let mut config = credentials::private_config(self.users.as_ref().map(DockerConfig::value), &logins);
         let pairs =
             [("httpProxy", &self.proxy.http), ("httpsProxy", &self.proxy.https), ("noProxy", &self.proxy.no_proxy)];
@@ -226,6 +248,17 @@ impl Access {
         if !proxies.is_empty() {
             config["proxies"] = json!({ "default": proxies });
         }
+        config
+    }
+
+    /// Writes the private docker configuration: the user's logins where the run is trusted, ours on top, and proxies, which
+    /// buildx hands to RUN steps as build args that are neither in the image nor in the cache key. Returns what buildx needs in
+    /// its environment.
+    ///
+    /// # Errors
+    /// When the directory cannot be written.
+    pub fn write(&self, run: &RunDir) -> Result<Vec<(String, String)>, Failure> {
+        let config = self.docker_config(self.hosts.values());
         let write = || -> std::io::Result<_> {
             credentials::write_private(&run.docker(), &config)?;
             self.children.as_deref().map(|pem| run.secret("authorities.pem", pem)).transpose()

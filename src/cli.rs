@@ -24,6 +24,13 @@ pub enum Call {
     Completions(clap_complete::Shell),
     /// `version`.
     Version(Format),
+    /// `crucible-pass`: for processes of our own.
+    CruciblePass {
+        /// What to do.
+        handover: PathBuf,
+        /// Where the answer goes.
+        result: PathBuf,
+    },
 }
 
 /// Values of the flags that were given, by input name.
@@ -69,6 +76,9 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Call, clap::Err
         Some(("schema", sub)) => Call::Schema(schema_of(sub)?),
         Some(("completions", sub)) => Call::Completions(shell(sub)),
         Some(("version", sub)) => Call::Version(format(sub)),
+        Some(("crucible-pass", sub)) => {
+            Call::CruciblePass { handover: path(sub, "handover"), result: path(sub, "result") }
+        }
         Some((_, sub)) => Call::Run(flags(sub)),
         None => {
             return Err(
@@ -134,6 +144,12 @@ pub fn command() -> Command {
             ),
         )
         .subcommand(Command::new("version").about("Print the version").arg(format_arg()))
+        .subcommand(
+            Command::new("crucible-pass")
+                .about("Run the second pass of a crucible: called by StageFreight itself")
+                .hide(true)
+                .args(["handover", "result"].map(path_arg)),
+        )
 }
 
 const RUN_EXAMPLES: &str =
@@ -204,6 +220,14 @@ fn format_arg() -> Arg {
         .value_parser([PossibleValue::new("text"), PossibleValue::new("json")])
         .default_value("text")
         .help("Text for people, or JSON for programs")
+}
+
+fn path_arg(name: &'static str) -> Arg {
+    Arg::new(name).long(name).required(true).value_name("FILE").value_parser(clap::value_parser!(PathBuf))
+}
+
+fn path(matches: &ArgMatches, name: &str) -> PathBuf {
+    matches.get_one::<PathBuf>(name).cloned().unwrap_or_default()
 }
 
 fn flags(matches: &ArgMatches) -> Flags {
@@ -293,6 +317,9 @@ mod tests {
         let listing = Some(PathBuf::from("x.json"));
         assert_eq!(call, compare::Call { a: "a".into(), b: "oci:b".into(), format: Format::Json, listing });
         assert_eq!(parse_words(&["diff", "a"]).unwrap_err().exit_code(), 2);
+        let pass = Call::CruciblePass { handover: "/h".into(), result: "/r".into() };
+        assert_eq!(parse_words(&["crucible-pass", "--handover", "/h", "--result", "/r"]).unwrap(), pass);
+        assert_eq!(parse_words(&["crucible-pass", "--handover", "/h"]).unwrap_err().exit_code(), 2);
         assert_eq!(parse_words(&[]).unwrap_err().exit_code(), 2);
         assert_eq!(parse_words(&["run", "--no-such"]).unwrap_err().exit_code(), 2);
         assert_eq!(parse_words(&["--help"]).unwrap_err().exit_code(), 0);

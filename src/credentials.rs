@@ -6,7 +6,7 @@ mod docker_config;
 mod private_config;
 
 pub use docker_config::{DockerConfig, Lookup, helper_answer};
-pub use private_config::{private_config, write_private};
+pub use private_config::{only_for, private_config, write_private};
 
 use crate::environment::Vars;
 use crate::problem::Problem;

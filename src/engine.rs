@@ -1,11 +1,16 @@
 //! The docker engine, through its HTTP API: is it there, what can it do, and the image out of it. No docker CLI, no builds.
 
+mod container;
+
+pub use container::{Container, Stream};
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bollard::{API_DEFAULT_VERSION, Docker};
 use futures::TryStreamExt as _;
 use tokio::io::AsyncWriteExt as _;
+use tokio_util::io::ReaderStream;
 
 use crate::environment::Vars;
 use crate::problem::Problem;
@@ -207,16 +212,9 @@ impl Engine {
             Problem::new(format!("the image cannot be loaded into the docker engine: {}", first_line(why)))
                 .hint("check the engine and the space it has left for images")
         };
-        let (ours, theirs) = tokio::io::duplex(PIPE);
-        let mut sink = tokio_util::io::SyncIoBridge::new(ours);
-        let writer = tokio::task::spawn_blocking(move || {
-            let written = write(&mut sink).map_err(|e| e.to_string());
-            // The engine waits for the end.
-            sink.shutdown().map_err(|e| e.to_string()).and(written)
-        });
-        let body = bollard::body_try_stream(tokio_util::io::ReaderStream::with_capacity(theirs, PIPE));
+        let (writer, body) = piped(write);
         let options = bollard::query_parameters::ImportImageOptions::default();
-        let mut answers = std::pin::pin!(self.client.import_image(options, body, None));
+        let mut answers = std::pin::pin!(self.client.import_image(options, bollard::body_try_stream(body), None));
         let taken = async {
             loop {
                 let next = tokio::time::timeout(REQUEST, answers.try_next()).await;
@@ -242,6 +240,20 @@ impl Engine {
         )
         .await;
     }
+}
+
+/// The body of a request, which `write` writes on a thread of its own, and how that ended.
+fn piped<E: std::fmt::Display + Send + 'static>(
+    write: impl FnOnce(&mut dyn std::io::Write) -> Result<(), E> + Send + 'static,
+) -> (tokio::task::JoinHandle<Result<(), String>>, ReaderStream<tokio::io::DuplexStream>) {
+    let (ours, theirs) = tokio::io::duplex(PIPE);
+    let mut sink = tokio_util::io::SyncIoBridge::new(ours);
+    let writer = tokio::task::spawn_blocking(move || {
+        let written = write(&mut sink).map_err(|e| e.to_string());
+        // The engine waits for the end.
+        sink.shutdown().map_err(|e| e.to_string()).and(written)
+    });
+    (writer, ReaderStream::with_capacity(theirs, PIPE))
 }
 
 impl std::fmt::Debug for Engine {

@@ -5,6 +5,7 @@
 //! written; what it means is decided in `plan`.
 
 mod reader;
+mod written;
 
 use crate::environment::Vars;
 use crate::problem::{Failure, FailureKind};

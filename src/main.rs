@@ -37,6 +37,7 @@ fn main() -> ExitCode {
             clap_complete::generate(shell, &mut cli::command(), "stagefreight", &mut text);
             answer(&String::from_utf8_lossy(&text))
         }
+        Call::CruciblePass { handover, result } => ExitCode::from(run::pass::run(&environment, &handover, &result)),
         Call::Version(Format::Text) => answer(&format!("stagefreight {}\n", cli::version_line())),
         Call::Version(Format::Json) => answer(&pretty(&cli::version_json())),
     }

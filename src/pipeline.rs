@@ -45,6 +45,7 @@ pub async fn run(
     events
         .section("plan", "Plan", async { Ok((events.info(plan::render::text(&plan)).await, "ready".to_owned())) })
         .await?;
+    crucible::candidate::refuse_nested(&plan.steps, &request.vars)?;
     if plan.steps.is_empty() {
         return Ok(());
     }
@@ -133,14 +134,15 @@ async fn build_and_publish(
 }
 
 /// The builder and how to talk to it.
-struct Workplace {
-    buildx: Buildx,
-    builder: builder::Builder,
-    version: semver::Version,
-    format: Format,
+pub(crate) struct Workplace {
+    pub(crate) buildx: Buildx,
+    pub(crate) builder: builder::Builder,
+    pub(crate) version: semver::Version,
+    pub(crate) format: Format,
 }
 
-async fn prepare(
+/// Finds what builds and makes the builder; the plan comes back with what became certain by that.
+pub(crate) async fn prepare(
     request: &Request,
     plan: &Plan,
     access: &Access,
@@ -183,6 +185,7 @@ async fn prepare(
         let builder = builder::prepare(&backend, &plan.builder, around, &buildx, private, cancel).await?;
         // What cannot be proven here is refused before anything is built.
         crucible::admit(&plan.steps, &backend, builder.driver)?;
+        crucible::candidate::admit(&plan.steps, builder.driver, &request.source.root)?;
         let headline = builder.headline();
         let format = Format::of_buildx(&version);
         Ok(((backend, plan, Workplace { buildx, builder, version, format }), headline))
@@ -190,7 +193,7 @@ async fn prepare(
     events.section("builder", "Builder", work).await
 }
 
-fn private_directory(request: &Request) -> Result<RunDir, Failure> {
+pub(crate) fn private_directory(request: &Request) -> Result<RunDir, Failure> {
     let temp = &request.context.files.temp;
     RunDir::create(temp).map_err(|e| {
         let what = format!("no private directory can be made in {}: {e}", temp.display());

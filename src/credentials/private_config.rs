@@ -1,5 +1,6 @@
 //! The docker configuration our children get: what the user's says, our logins on top, in a directory of the run's own.
 
+use std::collections::BTreeSet;
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
@@ -43,6 +44,21 @@ pub fn private_config(existing: Option<&Value>, logins: &[Login]) -> Value {
         config.insert("credHelpers".to_owned(), Value::Object(helpers));
     }
     Value::Object(config)
+}
+
+/// Leaves nothing in a configuration but the logins of these hosts; helpers, which know more, only where they are wanted.
+pub fn only_for(config: &mut Value, hosts: &BTreeSet<String>, helpers: bool) {
+    let Some(config) = config.as_object_mut() else { return };
+    let wanted = |key: &String| hosts.iter().any(|host| means(key, host));
+    if let Some(Value::Object(auths)) = config.get_mut("auths") {
+        auths.retain(|key, _| wanted(key));
+    }
+    if !helpers {
+        config.remove("credsStore");
+        config.remove("credHelpers");
+    } else if let Some(Value::Object(helpers)) = config.get_mut("credHelpers") {
+        helpers.retain(|key, _| wanted(key));
+    }
 }
 
 fn entry(login: &Login) -> Value {

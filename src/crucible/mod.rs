@@ -3,6 +3,7 @@
 //! A build in crucible mode is built a second time, cold, and compared; what does not earn the trust asked for is not let
 //! through. Any other build is waived, with a reason that every report repeats.
 
+pub mod candidate;
 pub mod culprit;
 pub mod proof;
 pub mod rebuild;
@@ -26,13 +27,16 @@ use crate::build::cold::PassOrder;
 use crate::build::{Candidate, FirstPass, Workshop};
 use crate::buildx::argv;
 use crate::outcome::BuilderFacts;
-use crate::plan::{CruciblePlan, Plan, Step};
+use crate::plan::{CruciblePlan, CrucibleRunner, Plan, Step};
 use crate::problem::{Failure, FailureKind, Problem};
 use crate::request::Request;
 use crate::source;
 
 /// How many images are proven at a time: each takes a whole cold build.
 const SIDE_BY_SIDE: usize = 2;
+
+/// So much lies between the passes at least: clocks tell whole seconds, and one that got into the image must be seen.
+const APART: Duration = Duration::from_millis(1100);
 
 /// An image that may be published. Made only here.
 #[derive(Debug, Clone)]
@@ -164,7 +168,11 @@ async fn one(
         culprits: None,
         provenance: None,
     };
-    let rebuilt = match second(candidate, first.took, &order, wanted, prover).await {
+    tokio::select! {
+        () = tokio::time::sleep(APART.saturating_sub(first.took)) => {}
+        () = prover.shop.cancel.cancelled() => {}
+    }
+    let rebuilt = match second(candidate, &order, &proof.run_id, wanted, prover).await {
         Ok(rebuilt) => rebuilt,
         // Stopped, or asked for what cannot be: that is no finding about the image.
         Err(failure) if failure.kind != FailureKind::Verification => return Err(failure),
@@ -186,22 +194,17 @@ async fn one(
     Ok((proof, compared.listing))
 }
 
-/// So much lies between the passes at least: clocks tell whole seconds, and one that got into the image must be seen.
-const APART: Duration = Duration::from_millis(1100);
-
 async fn second(
     candidate: &Candidate,
-    took: Duration,
     order: &PassOrder,
+    run_id: &str,
     wanted: &CruciblePlan,
     prover: Prover<'_>,
 ) -> Result<Rebuilt, Failure> {
-    let _ = wanted.runner;
-    tokio::select! {
-        () = tokio::time::sleep(APART.saturating_sub(took)) => {}
-        () = prover.shop.cancel.cancelled() => {}
+    match wanted.runner {
+        CrucibleRunner::Rebuild => rebuild::run(&candidate.build, prover.request, order, prover.shop).await,
+        CrucibleRunner::Candidate => candidate::run(candidate, order, run_id, prover).await,
     }
-    rebuild::run(&candidate.build, prover.request, order, prover.shop).await
 }
 
 /// A second pass nobody can have seen before, and the id of the whole proof.

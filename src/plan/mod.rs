@@ -154,4 +154,4 @@ fn without_repeats(problems: Vec<Problem>) -> Vec<Problem> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -23,7 +23,7 @@ use crate::source::{Git, GitTag, Source};
 const SHA: &str = "4f4112d10770be7e6195844aabad4bb59ba16b78";
 
 /// A push to `main` of `acme/app` on GitHub, two commits after `v1.2.2`, with one Dockerfile in the root.
-fn request(config: &str) -> Request {
+pub(crate) fn request(config: &str) -> Request {
     Request {
         context: context(),
         config: config_of(config),
