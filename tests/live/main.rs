@@ -11,6 +11,8 @@ mod backends;
 mod builds;
 mod credentials;
 mod diff;
+mod crucible;
+mod crucible_causes;
 mod failures;
 mod faults;
 mod hostile;

@@ -14,12 +14,14 @@ pub(crate) mod registry;
 pub(crate) mod runner_fixture;
 pub(crate) mod sandbox;
 pub(crate) mod testbed;
+pub(crate) mod web;
 
 pub(crate) use engine::Engine;
 pub(crate) use finished::Finished;
 pub(crate) use registry::Registry;
 pub(crate) use sandbox::Sandbox;
 pub(crate) use testbed::Testbed;
+pub(crate) use web::Web;
 
 use std::time::{Duration, Instant};
 
