@@ -9,6 +9,7 @@ mod support;
 
 mod backends;
 mod builds;
+mod candidate;
 mod credentials;
 mod diff;
 mod crucible;
