@@ -12,6 +12,7 @@ mod builds;
 mod credentials;
 mod crucible;
 mod crucible_causes;
+mod crucible_failures;
 mod crucible_traps;
 mod failures;
 mod faults;
