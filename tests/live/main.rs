@@ -14,6 +14,8 @@ mod credentials;
 mod diff;
 mod crucible;
 mod crucible_causes;
+mod crucible_failures;
+mod crucible_traps;
 mod failures;
 mod faults;
 mod hostile;
