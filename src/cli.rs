@@ -310,9 +310,6 @@ mod tests {
         assert_eq!(parse_words(&["schema", "--format", "markdown"]).unwrap(), Call::Schema(SchemaOf::ConfigReference));
         assert_eq!(parse_words(&["schema", "--of", "result"]).unwrap(), Call::Schema(SchemaOf::Result));
         assert_eq!(parse_words(&["schema", "--of", "result", "--format", "markdown"]).unwrap_err().exit_code(), 2);
-        let pass = Call::CruciblePass { handover: "/h".into(), result: "/r".into() };
-        assert_eq!(parse_words(&["crucible-pass", "--handover", "/h", "--result", "/r"]).unwrap(), pass);
-        assert_eq!(parse_words(&["crucible-pass", "--handover", "/h"]).unwrap_err().exit_code(), 2);
         let Ok(Call::Diff(call)) = parse_words(&["diff", "a", "oci:b", "--format", "json", "--listing", "x.json"])
         else {
             panic!("not a diff");
@@ -320,6 +317,9 @@ mod tests {
         let listing = Some(PathBuf::from("x.json"));
         assert_eq!(call, compare::Call { a: "a".into(), b: "oci:b".into(), format: Format::Json, listing });
         assert_eq!(parse_words(&["diff", "a"]).unwrap_err().exit_code(), 2);
+        let pass = Call::CruciblePass { handover: "/h".into(), result: "/r".into() };
+        assert_eq!(parse_words(&["crucible-pass", "--handover", "/h", "--result", "/r"]).unwrap(), pass);
+        assert_eq!(parse_words(&["crucible-pass", "--handover", "/h"]).unwrap_err().exit_code(), 2);
         assert_eq!(parse_words(&[]).unwrap_err().exit_code(), 2);
         assert_eq!(parse_words(&["run", "--no-such"]).unwrap_err().exit_code(), 2);
         assert_eq!(parse_words(&["--help"]).unwrap_err().exit_code(), 0);

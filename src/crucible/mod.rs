@@ -3,8 +3,8 @@
 //! A build in crucible mode is built a second time, cold, and compared; what does not earn the trust asked for is not let
 //! through. Any other build is waived, with a reason that every report repeats.
 
-pub mod culprit;
 pub mod candidate;
+pub mod culprit;
 pub mod proof;
 pub mod rebuild;
 pub mod trust;
@@ -34,6 +34,9 @@ use crate::source;
 
 /// How many images are proven at a time: each takes a whole cold build.
 const SIDE_BY_SIDE: usize = 2;
+
+/// So much lies between the passes at least: clocks tell whole seconds, and one that got into the image must be seen.
+const APART: Duration = Duration::from_millis(1100);
 
 /// An image that may be published. Made only here.
 #[derive(Debug, Clone)]
@@ -112,11 +115,6 @@ async fn gate(candidate: Candidate, prover: Prover<'_>) -> Proven {
     let work = async {
         let proof;
         (proof, listing) = one(&candidate, &first, step, wanted, prover).await?;
-        if let Some(culprits) = &proof.culprits {
-            for line in culprit::render::text(culprits) {
-                prover.shop.events.info(line).await;
-            }
-        }
         found = Some(proof.clone());
         match proof.refusal(&build) {
             Some(problem) => Err(Failure::new(FailureKind::Verification, problem)),
@@ -165,7 +163,11 @@ async fn one(
         culprits: None,
         provenance: None,
     };
-    let rebuilt = match second(candidate, first.took, &order, &proof.run_id, wanted, prover).await {
+    tokio::select! {
+        () = tokio::time::sleep(APART.saturating_sub(first.took)) => {}
+        () = prover.shop.cancel.cancelled() => {}
+    }
+    let rebuilt = match second(candidate, &order, &proof.run_id, wanted, prover).await {
         Ok(rebuilt) => rebuilt,
         // Stopped, or asked for what cannot be: that is no finding about the image.
         Err(failure) if failure.kind != FailureKind::Verification => return Err(failure),
@@ -187,21 +189,13 @@ async fn one(
     Ok((proof, compared.listing))
 }
 
-/// So much lies between the passes at least: clocks tell whole seconds, and one that got into the image must be seen.
-const APART: Duration = Duration::from_millis(1100);
-
 async fn second(
     candidate: &Candidate,
-    took: Duration,
     order: &PassOrder,
     run_id: &str,
     wanted: &CruciblePlan,
     prover: Prover<'_>,
 ) -> Result<Rebuilt, Failure> {
-    tokio::select! {
-        () = tokio::time::sleep(APART.saturating_sub(took)) => {}
-        () = prover.shop.cancel.cancelled() => {}
-    }
     match wanted.runner {
         CrucibleRunner::Rebuild => rebuild::run(&candidate.build, prover.request, order, prover.shop).await,
         CrucibleRunner::Candidate => candidate::run(candidate, order, run_id, prover).await,

@@ -3,8 +3,8 @@
 use bollard::errors::Error;
 use bollard::models::{ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, MountType};
 use bollard::query_parameters::{
-    CreateContainerOptions, DownloadFromContainerOptions, LogsOptions, RemoveContainerOptions, UploadToContainerOptions,
-    WaitContainerOptions,
+    CreateContainerOptions, DownloadFromContainerOptions, LogsOptions, RemoveContainerOptions,
+    UploadToContainerOptions, WaitContainerOptions,
 };
 use futures::TryStreamExt as _;
 
@@ -171,11 +171,18 @@ mod tests {
 
     #[test]
     fn a_container_gets_a_network_only_when_it_is_meant_to() {
-        let lonely = Container { image: "i".into(), program: "/p".into(), args: vec!["a".into()], ..Default::default() };
+        let lonely =
+            Container { image: "i".into(), program: "/p".into(), args: vec!["a".into()], ..Default::default() };
         let body = lonely.body();
-        assert_eq!((body.entrypoint.as_deref(), body.cmd.as_deref()), (Some(&["/p".to_owned()][..]), Some(&["a".to_owned()][..])));
+        assert_eq!(
+            (body.entrypoint.as_deref(), body.cmd.as_deref()),
+            (Some(&["/p".to_owned()][..]), Some(&["a".to_owned()][..]))
+        );
         let host = body.host_config.unwrap();
-        assert_eq!((host.network_mode.as_deref(), host.privileged, host.mounts), (Some("none"), None, Some(Vec::new())));
+        assert_eq!(
+            (host.network_mode.as_deref(), host.privileged, host.mounts),
+            (Some("none"), None, Some(Vec::new()))
+        );
         let body = Container { host_network: true, ..lonely }.body();
         assert_eq!(body.host_config.unwrap().network_mode.as_deref(), Some("host"));
     }

@@ -97,8 +97,7 @@ async fn pass(
     let root = &request.source.root;
     let buildx = Buildx::locate(&request.vars, &private, root);
     let buildx = buildx.map_err(|problem| Failure::new(FailureKind::Backend, problem))?.with_env(trust);
-    let (backend, _, workplace) =
-        pipeline::prepare(request, &plan, &access, &buildx, &private, events, cancel).await?;
+    let (backend, _, workplace) = pipeline::prepare(request, &plan, &access, &buildx, &private, events, cancel).await?;
     let shop = Workshop {
         buildx: &workplace.buildx,
         builder: &workplace.builder,

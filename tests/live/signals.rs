@@ -31,7 +31,11 @@ impl LongStep {
     }
 
     pub(crate) fn dockerfile(&self) -> String {
-        format!("FROM busybox\nRUN {}\n", self.0)
+        format!("FROM busybox\n{}\n", self.instruction())
+    }
+
+    pub(crate) fn instruction(&self) -> String {
+        format!("RUN {}", self.0)
     }
 
     /// Waits until it runs.

@@ -200,7 +200,9 @@ mod tests {
 
     #[test]
     fn a_checkout_that_would_bury_the_image_does_not_fit() {
-        for (dir, want) in [("/", false), ("/usr/src/app", false), ("/etc", false), ("/work/app", true), ("relative", false)] {
+        for (dir, want) in
+            [("/", false), ("/usr/src/app", false), ("/etc", false), ("/work/app", true), ("relative", false)]
+        {
             assert_eq!(fits(Path::new(dir)), want, "{dir}");
         }
         assert!(fits(Path::new("/usrland/app")) && fits(Path::new("/github/workspace")));

@@ -56,7 +56,9 @@ pub fn admit(steps: &[Step], driver: Driver, root: &Path) -> Result<(), Failure>
     let hint = "use a BuildKit daemon (BUILDKIT_HOST), where the candidate runs on this machine, or crucible: {runner: rebuild}";
     let refused = |what: String| Err(config(&Problem::new(format!("build {}: {what}", step.id)).hint(hint)));
     if !step.ssh.is_empty() {
-        return refused("an ssh agent cannot be handed to the container that crucible.runner: candidate uses".to_owned());
+        return refused(
+            "an ssh agent cannot be handed to the container that crucible.runner: candidate uses".to_owned(),
+        );
     }
     if !freight::fits(root) {
         let what = "a checkout in {} cannot be put into the container that crucible.runner: candidate uses";
@@ -158,8 +160,13 @@ fn taken(answer: Result<Result<Rebuilt, Failure>, Problem>, pass: Pass<'_>, ende
 fn told(build: &str, trouble: program::Trouble) -> Failure {
     match trouble {
         program::Trouble::Absent(why) => {
-            let what = format!("build {build}: crucible.runner: candidate needs an image that contains StageFreight, and {why}");
-            config(&Problem::new(what).hint("use crucible: {runner: rebuild}, or make StageFreight the image's entrypoint"))
+            let what = format!(
+                "build {build}: crucible.runner: candidate needs an image that contains StageFreight, and {why}"
+            );
+            config(
+                &Problem::new(what)
+                    .hint("use crucible: {runner: rebuild}, or make StageFreight the image's entrypoint"),
+            )
         }
         program::Trouble::Stopped => stopped(),
         program::Trouble::Unreadable(problem) => verification(problem),

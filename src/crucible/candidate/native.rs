@@ -111,7 +111,13 @@ mod tests {
 
     #[test]
     fn the_candidate_is_called_with_two_files_and_next_to_no_environment() {
-        let spec = command(Path::new("/t/stagefreight"), Path::new("/t/h.json"), Path::new("/t/r.json"), "0123456789ab", Path::new("/work"));
+        let spec = command(
+            Path::new("/t/stagefreight"),
+            Path::new("/t/h.json"),
+            Path::new("/t/r.json"),
+            "0123456789ab",
+            Path::new("/work"),
+        );
         assert_eq!(spec.args, ["crucible-pass", "--handover", "/t/h.json", "--result", "/t/r.json"]);
         let env: Vec<_> = spec.env.iter().map(|(k, v)| format!("{k}={v}")).collect();
         assert_eq!(env, ["STAGEFREIGHT_CRUCIBLE=1", "STAGEFREIGHT_CRUCIBLE_RUN_ID=0123456789ab"]);

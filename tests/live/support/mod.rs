@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests start processes and read the testbed's variables")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "a test that panics has failed")]
 
+pub(crate) mod bare;
 pub(crate) mod engine;
 pub(crate) mod extras;
 pub(crate) mod finished;
@@ -14,12 +15,15 @@ pub(crate) mod registry;
 pub(crate) mod runner_fixture;
 pub(crate) mod sandbox;
 pub(crate) mod testbed;
+pub(crate) mod web;
 
+pub(crate) use bare::Bare;
 pub(crate) use engine::Engine;
 pub(crate) use finished::Finished;
 pub(crate) use registry::Registry;
 pub(crate) use sandbox::Sandbox;
 pub(crate) use testbed::Testbed;
+pub(crate) use web::Web;
 
 use std::time::{Duration, Instant};
 

@@ -13,7 +13,11 @@ fn request(config: &str, vars: &[(&str, &str)]) -> Request {
 fn order() -> PassOrder {
     PassOrder {
         nonce: "abc".into(),
-        pins: vec![crate::buildx::metadata::Material { name: "docker.io/library/busybox".into(), platform: None, digest: None }],
+        pins: vec![crate::buildx::metadata::Material {
+            name: "docker.io/library/busybox".into(),
+            platform: None,
+            digest: None,
+        }],
         dependencies: vec![("base".into(), "oci-layout:///t/layout-0@sha256:x".into())],
     }
 }
@@ -60,12 +64,19 @@ fn what_only_publishing_needs_stays_here() {
     let withheld = |request: &Request| {
         let handover = Handover::new("0123456789ab", "app", request, &order());
         let text = String::from_utf8(handover.to_bytes()).unwrap();
-        let seen: Vec<_> = ["\"s1\"", "\"s2\"", "\"s3\"", "\"s4\"", "\"s5\"", "\"kept\""].into_iter().filter(|s| text.contains(s)).collect();
+        let seen: Vec<_> = ["\"s1\"", "\"s2\"", "\"s3\"", "\"s4\"", "\"s5\"", "\"kept\""]
+            .into_iter()
+            .filter(|s| text.contains(s))
+            .collect();
         (seen.join(" "), handover.vars)
     };
     let (seen, vars) = withheld(&request);
     assert_eq!(seen, "\"kept\"");
-    assert_eq!((vars["GITHUB_TOKEN"].as_str(), vars["CI_JOB_TOKEN"].as_str()), (WITHHELD, ""), "that there is one is told");
+    assert_eq!(
+        (vars["GITHUB_TOKEN"].as_str(), vars["CI_JOB_TOKEN"].as_str()),
+        (WITHHELD, ""),
+        "that there is one is told"
+    );
     // What the user hands to the build itself is the build's.
     request.inputs.secret_envs = vec!["gh=GITHUB_TOKEN".into()];
     request.inputs.build_args = vec!["MIRROR_TOKEN".into(), "X=1".into()];
