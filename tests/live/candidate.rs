@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
+use super::network::engine_over_tls;
 use super::signals::LongStep;
 use crate::support::{Engine, Sandbox, Testbed, within};
 
@@ -82,6 +83,26 @@ fn our_own_image_proves_itself_on_a_docker_engine() {
     proves_itself(&sandbox, "in a container");
     let run_id = proof(&sandbox)["run_id"].as_str().unwrap().to_owned();
     assert_nothing_left(sandbox.the_engine(), &run_id);
+}
+
+/// The engine's own BuildKit over the containerd store.
+#[test]
+fn our_own_image_proves_itself_on_the_containerd_store() {
+    let own = "build_cache: {builder: {backend: docker, driver: docker}}\n";
+    let sandbox = our_image("").config(&format!("{CANDIDATE}{own}")).containerd();
+    proves_itself(&sandbox, "in a container");
+}
+
+/// The candidate is given the client's certificates.
+#[test]
+fn our_own_image_proves_itself_on_an_engine_over_tls() {
+    let sandbox = on_docker(our_image(""));
+    let (front, certs) = engine_over_tls(&sandbox);
+    let sandbox = sandbox
+        .var("DOCKER_HOST", &format!("tcp://{}", front.host))
+        .var("DOCKER_TLS_VERIFY", "1")
+        .var("DOCKER_CERT_PATH", certs.path().to_str().unwrap());
+    proves_itself(&sandbox, "in a container");
 }
 
 fn is_refused(sandbox: Sandbox, dockerfile: &str, says: &[&str]) {

@@ -356,7 +356,7 @@ fn a_builder_container_is_not_started_with_a_password_in_its_settings() {
 }
 
 /// The engine of the testbed over TLS, for those with a certificate of this directory.
-fn engine_over_tls(sandbox: &Sandbox) -> (TlsFront, tempfile::TempDir) {
+pub(crate) fn engine_over_tls(sandbox: &Sandbox) -> (TlsFront, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
     strangers_certs(dir.path());
     let clients = std::fs::read(dir.path().join("ca.pem")).unwrap();
