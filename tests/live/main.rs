@@ -15,6 +15,7 @@ mod crucible_backends;
 mod crucible_causes;
 mod crucible_failures;
 mod crucible_shapes;
+mod crucible_traffic;
 mod crucible_traps;
 mod failures;
 mod faults;
