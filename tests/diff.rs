@@ -189,8 +189,8 @@ fn a_damaged_layer_is_different_and_says_why() {
     let place = Place::new();
     place.layout("a", &[base()], 6);
     place.layout("b", &[files(&[("bin/sh", "#!")])], 6);
-    let largest = std::fs::read_dir(place.path("b/blobs/sha256")).unwrap().map(|e| e.unwrap().path());
-    let layer = largest.filter(|path| std::fs::read(path).unwrap().starts_with(&[0x1f, 0x8b])).next().unwrap();
+    let mut blobs = std::fs::read_dir(place.path("b/blobs/sha256")).unwrap().map(|e| e.unwrap().path());
+    let layer = blobs.find(|path| std::fs::read(path).unwrap().starts_with(&[0x1f, 0x8b])).unwrap();
     let bytes = std::fs::read(&layer).unwrap();
     std::fs::write(&layer, &bytes[..bytes.len() / 2]).unwrap();
     place.diff(&["a", "b"]).exits(1).says(&["second image could not be read to its end", "✗ different"]);
@@ -248,22 +248,22 @@ fn entries(count: usize, mtime: u64, name: impl Fn(usize) -> String) -> impl FnO
     }
 }
 
-/// A million entries, all different, all in the listing.
+/// More entries than fit into memory, all different, all in the listing.
 #[test]
-fn a_million_entries_are_streamed() {
+fn entries_are_streamed() {
     let name = |n: usize| format!("dir/{:03}/file-{n:07}", n % 1000);
-    let place = pair(entries(250_000, 1, name), entries(250_000, 2, name));
-    stays_small(&place, &["249980 files more"]);
+    let place = pair(entries(100_000, 1, name), entries(100_000, 2, name));
+    stays_small(&place, &["99980 files more"]);
     let listing: Value = serde_json::from_slice(&std::fs::read(place.path("changes.json")).unwrap()).unwrap();
-    assert_eq!(listing["changes"].as_array().unwrap().len(), 250_000);
+    assert_eq!(listing["changes"].as_array().unwrap().len(), 100_000);
 }
 
 /// Entries that never find a twin, or only at the very end.
 #[test]
 fn what_waits_for_its_twin_is_bounded() {
     let place = pair(
-        entries(300_000, 1, |n| format!("some/long/directory/name/to/fill/memory/{n:07}")),
-        entries(300_000, 1, |n| format!("some/long/directory/name/to/fill/memory/{:07}", 300_000 - n)),
+        entries(100_000, 1, |n| format!("some/long/directory/name/to/fill/memory/{n:07}")),
+        entries(100_000, 1, |n| format!("some/long/directory/name/to/fill/memory/{:07}", 100_000 - n)),
     );
     stays_small(&place, &["not all of them could be matched"]);
 }
@@ -274,7 +274,7 @@ fn hostile_headers_take_no_memory() {
     let name = |n: usize| format!("{n}/{}", "x".repeat(4000));
     let long = |mtime: u64| {
         move |mut out: &mut dyn Write| {
-            for n in 0..20_000 {
+            for n in 0..6_000 {
                 let name = name(n);
                 let size = name.len() as u64;
                 out.write_all(images::header("././@LongLink", tar::EntryType::GNULongName, size, 0).as_bytes())
@@ -286,7 +286,7 @@ fn hostile_headers_take_no_memory() {
             out.write_all(&[0; 1024]).unwrap();
         }
     };
-    stays_small(&pair(long(1), long(2)), &["19980 files more"]);
+    stays_small(&pair(long(1), long(2)), &["5980 files more"]);
     let holes = |mtime: u64| {
         move |out: &mut dyn Write| {
             let mut header = images::header("holes", tar::EntryType::GNUSparse, 0, mtime);

@@ -115,11 +115,6 @@ async fn gate(candidate: Candidate, prover: Prover<'_>) -> Proven {
     let work = async {
         let proof;
         (proof, listing) = one(&candidate, &first, step, wanted, prover).await?;
-        if let Some(culprits) = &proof.culprits {
-            for line in culprit::render::text(culprits) {
-                prover.shop.events.info(line).await;
-            }
-        }
         found = Some(proof.clone());
         match proof.refusal(&build) {
             Some(problem) => Err(Failure::new(FailureKind::Verification, problem)),

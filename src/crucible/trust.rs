@@ -14,13 +14,17 @@ pub struct Verdict {
     pub obstacles: Vec<String>,
 }
 
+/// What makes the whole image the same. The digest alone says it all; were the others to contradict it, something is wrong.
+const WHOLE: [CheckKind; 4] =
+    [CheckKind::ImageDigest, CheckKind::ConfigDigest, CheckKind::DiffIds, CheckKind::LayerBytes];
+
 /// Judges checks against the least trust asked for. A check that is not in the list counts as unavailable.
 pub fn judge(checks: &[Check], min_trust: TrustLevel) -> Verdict {
     let (plan, version) = (state(checks, CheckKind::PlanHash), state(checks, CheckKind::Version));
-    let (binary, image) = (state(checks, CheckKind::Binary), state(checks, CheckKind::ImageDigest));
+    let matches = |kind: &CheckKind| state(checks, *kind) == CheckState::Match;
     let consistent = plan == CheckState::Match && matches!(version, CheckState::Match | CheckState::NotAsked);
-    let deterministic = consistent && binary == CheckState::Match;
-    let reproducible = consistent && image == CheckState::Match;
+    let deterministic = consistent && matches(&CheckKind::Binary);
+    let reproducible = deterministic && WHOLE.iter().all(matches);
     let trust = if reproducible {
         TrustLevel::Reproducible
     } else if deterministic {
@@ -50,7 +54,7 @@ fn obstacles(checks: &[Check], trust: TrustLevel) -> Vec<String> {
     let wanted: &[CheckKind] = match trust {
         TrustLevel::Viable => &[CheckKind::PlanHash, CheckKind::Version],
         TrustLevel::Consistent => &[CheckKind::Binary],
-        TrustLevel::Deterministic => &[CheckKind::ImageDigest],
+        TrustLevel::Deterministic => &WHOLE,
         TrustLevel::Reproducible => &[],
     };
     let mut told = Vec::new();
@@ -92,3 +96,6 @@ impl CheckKind {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -228,3 +228,18 @@ fn a_secret_in_a_name_is_masked() {
 fn the_path_lies_in_our_directory() {
     assert_eq!(path("0123456789ab"), ".stagefreight/provenance/crucible-0123456789ab.json");
 }
+
+#[test]
+fn the_build_type_leads_to_a_page_that_explains_every_parameter() {
+    let page = include_str!("../../docs/provenance.md");
+    let (address, anchor) = BUILD_TYPE.split_once('#').unwrap();
+    assert!(address.ends_with("/docs/provenance.md") && page.contains(&format!("<a id=\"{anchor}\">")));
+    let mut outcome = proofs::deterministic();
+    outcome.plan.as_mut().unwrap().steps[0].target = Some("final".into());
+    let statement = json_of(&of(&outcome, &[]).unwrap());
+    let definition = &statement["predicate"]["buildDefinition"];
+    let fields = |of: &str| definition[of].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    for field in fields("externalParameters").into_iter().chain(fields("internalParameters")) {
+        assert!(page.contains(&format!("`{field}`")) || page.contains(&format!("`{field}[]`")), "{field}");
+    }
+}

@@ -74,7 +74,7 @@ mod tests {
         let text: Vec<_> = fixtures::all()
             .into_iter()
             .filter(|(name, _)| *name != "failing_run")
-            .map(|(name, outcome)| format!("{name}\n{}", lines(&Document::new(&outcome)).join("\n")))
+            .map(|(name, outcome)| format!("{name}\n{}", lines(&fixtures::document(&outcome)).join("\n")))
             .collect();
         insta::assert_snapshot!(text.join("\n"));
     }

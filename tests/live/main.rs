@@ -9,7 +9,9 @@ mod support;
 
 mod backends;
 mod builds;
+mod candidate;
 mod credentials;
+mod diff;
 mod crucible;
 mod crucible_backends;
 mod crucible_causes;

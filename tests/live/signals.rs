@@ -26,6 +26,10 @@ impl LongStep {
         Self(format!("sleep 9{:07}", rand::random::<u32>() % 10_000_000))
     }
 
+    pub(crate) fn command(&self) -> &str {
+        &self.0
+    }
+
     pub(crate) fn dockerfile(&self) -> String {
         format!("FROM busybox\n{}\n", self.instruction())
     }

@@ -26,7 +26,7 @@ const VERSION: u32 = 1;
 /// The largest document that is read.
 const LIMIT: u64 = 16 << 20;
 /// What stands where a secret was that the second pass has no use for: that there is one may be part of the plan.
-const WITHHELD: &str = "withheld";
+const WITHHELD: &str = "***";
 
 /// The handover. It holds secrets: no `Debug`.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]

@@ -103,7 +103,10 @@ impl Hints {
             .filter_map(|name| COMMANDS.iter().find(|(command, _)| *command == name))
             .map(|(command, cause)| (*cause, *command))
             .collect();
-        found.extend(TEXTS.iter().filter(|(piece, _)| text.contains(piece)).map(|(piece, cause)| (*cause, *piece)));
+        // `sh -c "echo \$\$"`
+        let unescaped = text.replace('\\', "");
+        found
+            .extend(TEXTS.iter().filter(|(piece, _)| unescaped.contains(piece)).map(|(piece, cause)| (*cause, *piece)));
         found.dedup();
         Self { found }
     }

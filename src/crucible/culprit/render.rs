@@ -42,10 +42,17 @@ pub fn text(culprits: &Culprits) -> Vec<String> {
     lines.iter().map(|line| clean(line.replace(['\n', '\r'], " ").as_bytes())).collect()
 }
 
-/// Causes of the files that are told, each once. What came from nowhere known goes without advice where others have some.
+/// Causes of the files that are told, each once. What is only a consequence, or comes from nowhere known, goes without
+/// advice where others have some.
 fn causes(culprits: &Culprits) -> BTreeSet<Cause> {
-    let files = culprits.layers.iter().take(LAYERS).flat_map(|layer| layer.files.iter().take(FILES));
-    let mut causes: BTreeSet<Cause> = files.map(|file| file.cause).collect();
+    let mut causes = BTreeSet::new();
+    for layer in culprits.layers.iter().take(LAYERS) {
+        let files = &layer.files[..layer.files.len().min(FILES)];
+        let holds = |path: &str| {
+            files.iter().any(|file| file.path.strip_prefix(path).is_some_and(|rest| rest.starts_with('/')))
+        };
+        causes.extend(files.iter().filter(|f| f.cause != Cause::Mtime || !holds(&f.path)).map(|file| file.cause));
+    }
     if causes.len() > 1 {
         causes.remove(&Cause::Unknown);
     }
@@ -65,7 +72,10 @@ fn layer(layer: &CulpritLayer, lines: &mut Vec<String>) {
 }
 
 fn file(file: &CulpritFile) -> String {
-    let how: Vec<_> = file.how.iter().map(|how| name(*how)).collect();
+    let how: Vec<_> = match file.how[..] {
+        [How::OnlyInA, How::OnlyInB] => vec!["another name"],
+        _ => file.how.iter().map(|how| name(*how)).collect(),
+    };
     let evidence = if file.evidence.is_empty() { String::new() } else { format!(": {}", file.evidence) };
     format!("  {} ({}) {}{evidence}", file.path, how.join(", "), file.cause.name())
 }

@@ -139,12 +139,11 @@ pub(super) fn is_time(word: &str) -> bool {
     if shape.contains("00/") && MONTHS.iter().any(|month| lower.contains(&format!("/{month}/"))) {
         return true;
     }
-    // `20260131`, `20260131100001`, `20260131T100001Z`, `20260131-100001`.
-    let compact = shape.trim_end_matches('Z');
-    let digits: String = word.chars().filter(char::is_ascii_digit).collect();
-    let date = matches!(compact, "00000000" | "000000000000" | "00000000000000")
-        || ["00000000T000000", "00000000-000000", "00000000_000000", "00000000.000000"].contains(&compact);
-    date && is_date(&digits[..8])
+    // `20260131`, `20260131100001`, `log-20260131T100001Z`.
+    let date = |at: usize| word.get(at..at + 8).is_some_and(is_date);
+    let joined = ["00000000T000000", "00000000-000000", "00000000_000000", "00000000.000000"];
+    matches!(shape.as_str(), "00000000" | "000000000000" | "00000000000000") && date(0)
+        || joined.iter().any(|joined| shape.find(joined).is_some_and(date))
 }
 
 fn is_date(digits: &str) -> bool {

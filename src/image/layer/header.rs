@@ -174,8 +174,8 @@ fn number(field: &[u8]) -> Option<i128> {
 
 /// The sum of all bytes, those of the sum itself taken for blanks.
 fn checksum(block: &[u8; BLOCK]) -> Option<i128> {
-    let sum = |bytes: &[u8]| bytes.iter().map(|&b| i128::from(b)).sum::<i128>();
-    Some(sum(&block[..148]) + 8 * i128::from(b' ') + sum(&block[156..]))
+    let sum = |bytes: &[u8]| bytes.iter().map(|&b| u32::from(b)).sum::<u32>();
+    Some((sum(&block[..148]) + 8 * u32::from(b' ') + sum(&block[156..])).into())
 }
 
 fn damaged(why: &str) -> Unreadable {

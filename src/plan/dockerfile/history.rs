@@ -175,7 +175,7 @@ fn makes_layer(step: &Instruction) -> bool {
     match step.keyword {
         Keyword::Run | Keyword::Copy | Keyword::Add => true,
         // The root is always there already.
-        Keyword::Workdir => words::unquote(&step.arguments).trim_matches(['/', '.']) != "",
+        Keyword::Workdir => !words::unquote(&step.arguments).trim_matches(['/', '.']).is_empty(),
         _ => false,
     }
 }

@@ -51,9 +51,7 @@ fn a_document_without_proof_says_nothing_of_one() {
 
 /// The text of the document, without what changes with every release of ours.
 fn written(outcome: &Outcome) -> String {
-    let mut document = Document::new(outcome);
-    document.tool.version = "1.2.3".to_owned();
-    document.to_json()
+    fixtures::document(outcome).to_json()
 }
 
 #[test]

@@ -4,8 +4,8 @@ use super::super::document::{Build, Culprits, Document, Proof};
 use super::super::escape::{code, prose};
 use super::super::headline::duration;
 use super::super::verdict::{advice, cause, check, hows, level, proven, state, untold_obstacles, verdict};
+use super::count;
 use super::failure::place;
-use super::{count, limited};
 
 /// So many files that differ are shown for a build; the document has more.
 const FILES: usize = 60;
@@ -29,7 +29,7 @@ fn one(document: &Document, build: &Build, proof: &Proof, several: bool) -> Stri
     let obstacles = untold_obstacles(document, build, proof);
     if !obstacles.is_empty() {
         let title = if proof.passed { "What kept it from the next level:" } else { "What stood in the way:" };
-        out.push_str(&format!("{title}\n\n{}\n", limited(bullets(&obstacles))));
+        out.push_str(&format!("{title}\n\n{}\n", cut(bullets(&obstacles), ROWS)));
     }
     if let Some(advice) = advice(document, build, proof) {
         out.push_str(&format!("💡 {}\n\n", prose(&advice)));
@@ -77,10 +77,9 @@ fn checks(proof: &Proof) -> String {
 
 fn differing(culprits: &Culprits) -> String {
     let mut out = String::new();
-    let rows: Vec<String> = files(culprits).collect();
+    let rows = cut(files(culprits), FILES);
     if !rows.is_empty() {
-        out.push_str("| Made by | File | How | Cause |\n| --- | --- | --- | --- |\n");
-        out.push_str(&format!("{}\n", cut(rows.into_iter(), FILES)));
+        out.push_str(&format!("| Made by | File | How | Cause |\n| --- | --- | --- | --- |\n{rows}\n"));
     }
     out.push_str(&cures(culprits));
     let change = |value: &Option<String>| value.as_ref().map_or("absent".to_owned(), |value| code(value));
@@ -150,8 +149,8 @@ fn cures(culprits: &Culprits) -> String {
     if rows.is_empty() { String::new() } else { format!("What usually mends it:\n\n{}\n", cut(rows.into_iter(), ROWS)) }
 }
 
-fn bullets(all: &[&str]) -> Vec<String> {
-    all.iter().take(ROWS).map(|text| format!("- {}\n", prose(text))).collect()
+fn bullets(all: &[&str]) -> impl Iterator<Item = String> {
+    all.iter().map(|text| format!("- {}\n", prose(text)))
 }
 
 /// Fewer rows than other tables: these are wide.

@@ -8,9 +8,7 @@ use crate::report::fixtures;
 #[test]
 fn summaries() {
     for (name, outcome) in fixtures::all() {
-        let mut document = Document::new(&outcome);
-        document.tool.version = "1.2.3".to_owned();
-        insta::assert_snapshot!(format!("summary_{name}"), summary(&document));
+        insta::assert_snapshot!(format!("summary_{name}"), summary(&fixtures::document(&outcome)));
     }
 }
 
@@ -26,6 +24,50 @@ fn a_summary_is_never_too_large() {
     let text = summary(&Document::new(&outcome));
     assert!(text.len() < 1024 * 1024, "{}", text.len());
     assert!(text.starts_with("## ❌"));
+}
+
+#[test]
+fn of_many_culprits_the_first_are_shown_and_the_rest_is_counted() {
+    let mut outcome = fixtures::proofs::deterministic();
+    let proof = outcome.builds[0].proof.as_mut().unwrap();
+    let culprits = proof.culprits.as_mut().unwrap();
+    let (file, change) = (culprits.layers[0].files[0].clone(), culprits.config[0].clone());
+    culprits.layers.truncate(1);
+    culprits.layers[0].files = vec![file; 500];
+    culprits.config = vec![change; 500];
+    proof.obstacles = vec!["something differs".into(); 500];
+    proof.checks = vec![proof.checks[0].clone(); 500];
+    let text = summary(&fixtures::document(&outcome));
+    for (row, shown) in
+        [("`/etc/built`", 60), ("`config.Env.BUILT`", 40), ("- something differs", 40), ("| image digest |", 40)]
+    {
+        assert_eq!(text.matches(row).count(), shown, "{row}");
+    }
+    for more in ["440", "460"] {
+        assert!(text.contains(&format!("… and {more} more, see `.stagefreight/result.json`")), "{more}");
+    }
+    assert_eq!(text.matches("the cure for").count(), 1, "of a class, once");
+    assert_eq!(text.matches("… and 460 more").count(), 3, "obstacles, configuration and checks");
+}
+
+#[test]
+fn several_proofs_have_a_verdict_each() {
+    let mut outcome = fixtures::proofs::reproducible();
+    let mut worker = fixtures::proofs::deterministic().builds.remove(0);
+    worker.id = "worker".into();
+    outcome.builds.push(worker);
+    let text = summary(&fixtures::document(&outcome));
+    assert!(text.starts_with("## ✅ Proven: `app` reproducible, `worker` deterministic\n\nPublished"), "{text}");
+    assert!(text.contains("### Proof of `app`\n\nReproducible: two cold builds of `app`"), "{text}");
+    assert!(text.contains("### Proof of `worker`\n\nDeterministic: two cold builds of `worker`"), "{text}");
+}
+
+#[test]
+fn a_publication_that_failed_after_the_proof_says_so_first() {
+    let mut outcome = fixtures::failing_publish();
+    outcome.builds[0].proof = fixtures::proofs::reproducible().builds[0].proof.clone();
+    let text = summary(&fixtures::document(&outcome));
+    assert!(text.starts_with("## ❌ Not published: `app`\n\nReproducible: two cold builds"), "{text}");
 }
 
 #[test]

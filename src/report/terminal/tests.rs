@@ -263,8 +263,23 @@ fn colour_is_for_forges_and_terminals_unless_unwanted() {
 #[test]
 fn last_words() {
     for (name, outcome) in fixtures::all() {
-        insta::assert_snapshot!(format!("closing_{name}"), closing::render(&Document::new(&outcome), false));
+        insta::assert_snapshot!(format!("closing_{name}"), closing::render(&fixtures::document(&outcome), false));
     }
+}
+
+#[test]
+fn a_proof_with_many_culprits_stays_readable() {
+    let mut outcome = fixtures::proofs::deterministic();
+    let proof = outcome.builds[0].proof.as_mut().unwrap();
+    let culprits = proof.culprits.as_mut().unwrap();
+    let (file, change) = (culprits.layers[0].files[0].clone(), culprits.config[0].clone());
+    culprits.layers[0].files = vec![file; 20];
+    culprits.layers = vec![culprits.layers[0].clone(); 100];
+    culprits.config = vec![change; 500];
+    proof.obstacles = vec!["something differs".into(); 500];
+    let text = closing::render(&fixtures::document(&outcome), false);
+    assert!(text.lines().count() < 140, "{}", text.lines().count());
+    assert!(text.contains("… and 15 more") && text.contains("… and 90 more") && text.contains("… and 490 more"));
 }
 
 #[test]

@@ -256,6 +256,7 @@ fn commands_are_told_from_words() {
         assert_eq!(suggests(text, Cause::WallClock), None, "{text}");
     }
     assert_eq!(suggests("apt-get install -y curl && rm x", Cause::Network), None);
+    assert_eq!(suggests(r#"sh -c "echo \$\$ > /pid""#, Cause::ProcessId), Some("$$"));
     assert_eq!(suggests("head -c 9 /dev/urandom > x", Cause::Random), Some("/dev/urandom"));
 }
 
