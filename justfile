@@ -24,11 +24,15 @@ testbed *ARGS:
 lint:
     cargo fmt --check
     cargo clippy --locked --all-targets -- -D warnings
-    shellcheck ci/testbed ci/demo ci/test ci/bench ci/binary ci/fuzz ci/prepare .ci/run
+    shellcheck ci/testbed ci/demo ci/test ci/bench ci/binary ci/fuzz ci/prepare ci/self-proof .ci/run
 
 # Format the code.
 fmt:
     cargo fmt
+
+# Our own image, compiled inside, proves itself: several cold compiles.
+self-proof *BACKENDS:
+    ci/self-proof {{BACKENDS}}
 
 # What we promise about speed, measured beside the bare buildx.
 bench *ARGS:

@@ -162,8 +162,12 @@ fn sigterm_in_the_candidates_pass_on_a_buildkit_daemon() {
 #[test]
 fn sigterm_in_the_candidates_pass_on_a_docker_engine() {
     let sandbox = is_stopped(on_docker);
-    let ours = |names: std::collections::BTreeSet<String>| names.into_iter().filter(|n| n.contains("stagefreight-crucible")).count();
-    within(PATIENCE, "no container of a candidate stays", || (ours(sandbox.the_engine().containers()) == 0).then_some(()));
+    let ours = |names: std::collections::BTreeSet<String>| {
+        names.into_iter().filter(|n| n.contains("stagefreight-crucible")).count()
+    };
+    within(PATIENCE, "no container of a candidate stays", || {
+        (ours(sandbox.the_engine().containers()) == 0).then_some(())
+    });
 }
 
 #[test]

@@ -9,13 +9,13 @@ use super::freight::Freight;
 use super::handover::{Answer, GUARD, Handover, RUN_ID};
 use super::relay::Relay;
 use super::tag::{Purpose, container, crucible_tag};
-use super::{ANSWER, COMMAND, Pass, QUESTION, Prover, not_ours, stopped, taken, verification, version};
+use super::{ANSWER, COMMAND, Pass, Prover, QUESTION, not_ours, stopped, taken, verification, version};
 use crate::crucible::rebuild::Rebuilt;
 use crate::engine::{Container, Engine, Stream};
 use crate::image::Layout;
 use crate::image::archive::save_archive;
-use crate::problem::{Failure, Problem};
 use crate::plan::Step;
+use crate::problem::{Failure, Problem};
 
 /// Where ours lies in the container.
 const HOME: &str = "/stagefreight-crucible";
@@ -27,8 +27,21 @@ const LARGEST: usize = 4 << 20;
 const SAID: usize = 64 << 10;
 /// What is about this machine and no other.
 const OURS: [&str; 15] = [
-    "BUILDKIT_CERT_PATH", "BUILDKIT_HOST", "DOCKER_CERT_PATH", "DOCKER_CONFIG", "DOCKER_CONTEXT", "DOCKER_HOST", "DOCKER_TLS",
-    "DOCKER_TLS_VERIFY", "HOME", "PATH", "RUNNER_TEMP", "SSL_CERT_DIR", "SSL_CERT_FILE", "TMPDIR", "XDG_RUNTIME_DIR",
+    "BUILDKIT_CERT_PATH",
+    "BUILDKIT_HOST",
+    "DOCKER_CERT_PATH",
+    "DOCKER_CONFIG",
+    "DOCKER_CONTEXT",
+    "DOCKER_HOST",
+    "DOCKER_TLS",
+    "DOCKER_TLS_VERIFY",
+    "HOME",
+    "PATH",
+    "RUNNER_TEMP",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+    "TMPDIR",
+    "XDG_RUNTIME_DIR",
 ];
 
 /// Runs the pass. Whatever happens, no container and no image of it stays.
@@ -204,7 +217,8 @@ fn beside(handover: &Handover, prover: Prover<'_>, step: Option<&Step>) -> Vec<P
     let config = &prover.request.config;
     let authorities = config.registries.values().filter_map(|r| r.ca.as_deref()).chain(config.network.ca.as_deref());
     let secrets = step.into_iter().flat_map(|step| &step.secrets).filter_map(|spec| {
-        let source = |field: &str| ["src=", "source="].iter().find_map(|key| field.strip_prefix(key).map(str::to_owned));
+        let source =
+            |field: &str| ["src=", "source="].iter().find_map(|key| field.strip_prefix(key).map(str::to_owned));
         spec.split(',').find_map(|field| source(field.trim_matches('"')))
     });
     let event = handover.vars.get("GITHUB_EVENT_PATH").cloned();
@@ -255,7 +269,10 @@ mod tests {
     fn a_container_reaches_its_engine_by_socket_or_by_network() {
         let by_socket = reach("unix:///run/d.sock", false, None);
         assert_eq!(by_socket.vars["DOCKER_HOST"], "unix:///stagefreight-crucible/docker.sock");
-        assert_eq!((by_socket.binds, by_socket.hosts), (vec![("/run/d.sock".to_owned(), SOCKET.to_owned())], Vec::new()));
+        assert_eq!(
+            (by_socket.binds, by_socket.hosts),
+            (vec![("/run/d.sock".to_owned(), SOCKET.to_owned())], Vec::new())
+        );
         let by_name = reach("tcp://docker:2376", true, Some("172.17.0.2"));
         assert_eq!((by_name.vars.len(), by_name.vars["DOCKER_CERT_PATH"].as_str()), (3, HOME));
         assert_eq!((by_name.binds, by_name.hosts), (Vec::new(), vec!["docker:172.17.0.2".to_owned()]));
@@ -267,10 +284,14 @@ mod tests {
     #[test]
     fn the_container_is_called_with_two_files_and_told_nothing_else() {
         let reach = reach("unix:///s", false, None);
-        let container = pass_container("n", "i", "/usr/local/bin/stagefreight", "0123456789ab", Path::new("/work"), reach);
+        let container =
+            pass_container("n", "i", "/usr/local/bin/stagefreight", "0123456789ab", Path::new("/work"), reach);
         let (home, path) = ("/stagefreight-crucible", |name: &str| format!("/stagefreight-crucible/{name}"));
         assert!(path("").starts_with(home));
-        assert_eq!(container.args, ["crucible-pass", "--handover", &path("handover.json"), "--result", &path("result.json")]);
+        assert_eq!(
+            container.args,
+            ["crucible-pass", "--handover", &path("handover.json"), "--result", &path("result.json")]
+        );
         assert_eq!(container.env, ["STAGEFREIGHT_CRUCIBLE=1", "STAGEFREIGHT_CRUCIBLE_RUN_ID=0123456789ab"]);
         assert_eq!((container.cwd.as_str(), container.host_network), ("/work", true));
     }
