@@ -86,7 +86,7 @@ pub const INPUTS: &[InputSpec] = &[
         InputKind::Text,
         "MODE",
         HOW,
-        "`plain`, or `crucible`: prove the image by a second build before it is published. This version cannot, and refuses it.",
+        "`plain`, or `crucible`: prove the image by a second, cold build, and publish exactly what was proven.",
     ),
     input("context", InputKind::Text, "DIR|URL", WHAT, "Build context. Default: the checkout."),
     flag(

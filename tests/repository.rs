@@ -276,6 +276,15 @@ fn the_bench_compares_equal_exports() {
     let theirs = bench.lines().find_map(|line| line.strip_prefix("EXPORTER_OPTIONS=")).expect("ci/bench says it once");
     assert_eq!(ours.join(","), theirs);
     assert!(bench.contains(r#"--output "type=image,push=true,$EXPORTER_OPTIONS""#));
+    // The two passes of the crucible.
+    let passes = [
+        Export::Layout { dir: "$WORK/layout".into(), rewrite_timestamp: true },
+        Export::Digest { rewrite_timestamp: true },
+    ];
+    for pass in passes {
+        let spec = pass.spec().replace(theirs, "$EXPORTER_OPTIONS");
+        assert!(bench.contains(&format!("--output \"{spec}\"")), "{spec}");
+    }
 }
 
 // ---- reading ----

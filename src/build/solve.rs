@@ -100,7 +100,7 @@ async fn make(
     let parking = format!("stagefreight/run-{}:{index}", shop.run.nonce());
     let route = exports::route(step, shop.builder.driver, shop.access, &scratch, &parking)?;
     if step.crucible.is_some() {
-        return Ok(cold::first(index, step, dependencies, &route, shop, timeline).await?);
+        return cold::first(index, step, dependencies, &route, shop, timeline).await;
     }
     let order = Order { index, dependencies, exports: &route.exports, nonce: None, env: &[], quiet: false };
     let made = match solve_again(step, &order, shop, timeline).await {

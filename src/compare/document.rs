@@ -1,7 +1,10 @@
 //! What `stagefreight diff --format json` prints, version 1 (`docs/diff.md`). Fields may be added; none is renamed or removed.
 
+use std::slice::Iter;
+
 use serde::Serialize;
 
+use crate::crucible::proof::{CulpritFile, CulpritLayer, Culprits};
 use crate::image::Digest;
 use crate::image::diff::{ConfigChange, FileChange, ImageDiff, LayerDiff, PlatformDiff};
 
@@ -54,37 +57,41 @@ struct Layer<'a> {
     total: u64,
     incomplete: Option<&'a str>,
     changes: &'a [FileChange],
+    /// The most telling of them, and what makes such files differ.
+    causes: &'a [CulpritFile],
 }
 
 impl<'a> Document<'a> {
-    pub(super) fn new(images: [Named<'a>; 2], diff: &'a ImageDiff) -> Self {
+    /// `culprits` explains the layers of `diff`, in their order.
+    pub(super) fn new(images: [Named<'a>; 2], diff: &'a ImageDiff, culprits: &'a Culprits) -> Self {
+        let mut explained = culprits.layers.iter();
         Self {
             schema_version: SCHEMA_VERSION,
             images,
             identical: diff.identical,
             same_content: diff.same_content(),
             only_in: [&diff.only_in_a, &diff.only_in_b],
-            platforms: diff.platforms.iter().map(Platform::from).collect(),
+            platforms: diff.platforms.iter().map(|platform| Platform::new(platform, &mut explained)).collect(),
             bytes_read: diff.bytes_read,
         }
     }
 }
 
-impl<'a> From<&'a PlatformDiff> for Platform<'a> {
-    fn from(from: &'a PlatformDiff) -> Self {
+impl<'a> Platform<'a> {
+    fn new(from: &'a PlatformDiff, explained: &mut Iter<'a, CulpritLayer>) -> Self {
         Self {
             platform: &from.platform,
             manifests: [&from.manifests.0, &from.manifests.1],
             config_digests: [&from.configs.0, &from.configs.1],
             layer_counts: [from.layer_counts.0, from.layer_counts.1],
             config: &from.config,
-            layers: from.layers.iter().map(Layer::from).collect(),
+            layers: from.layers.iter().map(|layer| Layer::new(layer, explained.next())).collect(),
         }
     }
 }
 
-impl<'a> From<&'a LayerDiff> for Layer<'a> {
-    fn from(from: &'a LayerDiff) -> Self {
+impl<'a> Layer<'a> {
+    fn new(from: &'a LayerDiff, explained: Option<&'a CulpritLayer>) -> Self {
         Self {
             index: [from.index.0, from.index.1],
             blobs: [from.blobs.0.as_ref(), from.blobs.1.as_ref()],
@@ -96,6 +103,7 @@ impl<'a> From<&'a LayerDiff> for Layer<'a> {
             total: from.total,
             incomplete: from.incomplete.as_deref(),
             changes: &from.changes,
+            causes: explained.map_or(&[], |layer| layer.files.as_slice()),
         }
     }
 }

@@ -20,6 +20,7 @@ use self::open::{Opened, Opener, problem};
 use self::source::Source;
 use crate::access::{self, Visitor};
 use crate::cli::Format;
+use crate::crucible::culprit;
 use crate::environment::Environment;
 use crate::image::diff::{DiffError, ImageDiff, diff};
 use crate::problem::{Failure, FailureKind, Problem};
@@ -125,9 +126,10 @@ async fn compare(
         })?;
         let images =
             [Named { name: &named[0], digest: &a.root.digest }, Named { name: &named[1], digest: &b.root.digest }];
+        let culprits = culprit::explain(&diff, None, &[]);
         let text = match format {
-            Format::Text => text::render(images, &diff),
-            Format::Json => serde_json::to_string_pretty(&Document::new(images, &diff))
+            Format::Text => text::render(images, &diff, &culprits),
+            Format::Json => serde_json::to_string_pretty(&Document::new(images, &diff, &culprits))
                 .map(|text| text + "\n")
                 .map_err(|e| Problem::new(e.to_string()))?,
         };

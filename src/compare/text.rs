@@ -1,14 +1,16 @@
 //! A comparison as a person reads it in a terminal: what agrees, then layer by layer what does not, then the verdict. Pure.
 //! Names in images are hostile: every one is made harmless here.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::slice::Iter;
 
 use super::document::Named;
+use crate::crucible::proof::{Cause, CulpritFile, CulpritLayer, Culprits};
 use crate::image::diff::{ConfigChange, FileChange, How, ImageDiff, LayerDiff, PlatformDiff};
 use crate::runner::neutralise_text;
 
-/// So many files of a layer, and fields of a config, are shown.
-const FILES: usize = 20;
+/// So many fields of a config are shown. Of the files of a layer, those that `crucible::culprit` finds most telling are.
 const FIELDS: usize = 20;
 /// So many layers of a platform are shown.
 const LAYERS: usize = 50;
@@ -17,8 +19,8 @@ const PATH: usize = 160;
 const INSTRUCTION: usize = 100;
 const VALUE: usize = 60;
 
-/// Everything.
-pub(super) fn render(images: [Named<'_>; 2], diff: &ImageDiff) -> String {
+/// Everything. `culprits` explains the layers of `diff`, in their order.
+pub(super) fn render(images: [Named<'_>; 2], diff: &ImageDiff, culprits: &Culprits) -> String {
     let mut out = String::new();
     for (letter, image) in ["a", "b"].into_iter().zip(images) {
         let _ = writeln!(out, "{letter}  {}  {}", safe(image.name, PATH), image.digest);
@@ -28,7 +30,9 @@ pub(super) fn render(images: [Named<'_>; 2], diff: &ImageDiff) -> String {
             let _ = writeln!(out, "\n{}: only in {letter}", safe(platform, PATH));
         }
     }
-    diff.platforms.iter().for_each(|platform| self::platform(&mut out, platform));
+    let mut explained = culprits.layers.iter();
+    diff.platforms.iter().for_each(|platform| self::platform(&mut out, platform, &mut explained));
+    cures(&mut out, culprits);
     let _ = writeln!(out, "\n{}", verdict(diff));
     out
 }
@@ -55,7 +59,7 @@ fn verdict(diff: &ImageDiff) -> String {
     format!("✗ different: {}", if parts.is_empty() { "the manifests".to_owned() } else { parts.join(", ") })
 }
 
-fn platform(out: &mut String, platform: &PlatformDiff) {
+fn platform(out: &mut String, platform: &PlatformDiff, explained: &mut Iter<'_, CulpritLayer>) {
     let differ = platform.layers.iter().filter(|layer| !layer.only_compression).count();
     let name = if platform.platform.is_empty() { "the image".to_owned() } else { safe(&platform.platform, PATH) };
     let (a, b) = platform.layer_counts;
@@ -65,8 +69,11 @@ fn platform(out: &mut String, platform: &PlatformDiff) {
     if platform.configs.0 != platform.configs.1 {
         fields(out, &platform.config);
     }
-    for layer in platform.layers.iter().take(LAYERS) {
-        self::layer(out, layer);
+    for (i, layer) in platform.layers.iter().enumerate() {
+        let explained = explained.next();
+        if i < LAYERS {
+            self::layer(out, layer, explained);
+        }
     }
     if platform.layers.len() > LAYERS {
         let _ = writeln!(out, "  … and {} layers more", platform.layers.len() - LAYERS);
@@ -87,7 +94,7 @@ fn fields(out: &mut String, changes: &[ConfigChange]) {
     }
 }
 
-fn layer(out: &mut String, layer: &LayerDiff) {
+fn layer(out: &mut String, layer: &LayerDiff, explained: Option<&CulpritLayer>) {
     let place = match layer.index {
         (Some(a), Some(b)) if a == b => format!("layer {}", a + 1),
         (Some(a), Some(b)) => format!("layer {} / {}", a + 1, b + 1),
@@ -105,23 +112,49 @@ fn layer(out: &mut String, layer: &LayerDiff) {
     if let Some(why) = &layer.incomplete {
         let _ = writeln!(out, "    {}", safe(why, 400));
     }
-    for change in layer.changes.iter().take(FILES) {
-        let _ = writeln!(out, "    {}  {}", safe(&change.path, PATH), how(change));
-    }
-    let more = layer.total.saturating_sub(layer.changes.len().min(FILES) as u64);
+    let files = explained.map_or(&[][..], |layer| &layer.files);
+    files.iter().for_each(|file| self::file(out, file, &layer.changes));
+    let more = explained.map_or(layer.total, |layer| layer.more);
     if more > 0 {
         let _ = writeln!(out, "    … and {} more; --listing FILE has them all", counted(more, "file"));
     }
 }
 
-/// How a file differs, with what a glance can take in. The cause and its cure belong here, once `crucible::culprit` is asked.
-fn how(change: &FileChange) -> String {
-    let words: Vec<_> = change.how.iter().map(|how| word(*how, change)).collect();
-    words.join(", ")
+/// A file: how it differs, and what is known to make such files differ.
+fn file(out: &mut String, file: &CulpritFile, changes: &[FileChange]) {
+    let change = changes.iter().find(|change| file.path.strip_prefix('/') == Some(&change.path));
+    let how: Vec<_> = match (&file.how[..], change) {
+        // Two files are one with two names.
+        ([How::OnlyInA, How::OnlyInB], _) => vec!["another name".to_owned()],
+        // The evidence says the same.
+        ([how], _) if !file.evidence.is_empty() && file.cause != Cause::Unknown => vec![word(*how, None)],
+        (how, change) => how.iter().map(|how| word(*how, change)).collect(),
+    };
+    let cause = match (file.cause, file.evidence.as_str()) {
+        (Cause::Unknown, _) => String::new(),
+        (cause, "") => format!("  [{}]", cause.name()),
+        (cause, evidence) => format!("  [{}: {}]", cause.name(), safe(evidence, PATH)),
+    };
+    let path = file.path.strip_prefix('/').unwrap_or(&file.path);
+    let _ = writeln!(out, "    {}  {}{cause}", safe(path, PATH), how.join(", "));
 }
 
-fn word(how: How, change: &FileChange) -> String {
-    let both = change.a.as_ref().zip(change.b.as_ref());
+/// What mends each cause that was named, for who expected the same image twice.
+fn cures(out: &mut String, culprits: &Culprits) {
+    let files = culprits.layers.iter().take(LAYERS).flat_map(|layer| &layer.files);
+    let mut causes: BTreeSet<Cause> = files.map(|file| file.cause).collect();
+    causes.remove(&Cause::Unknown);
+    if !causes.is_empty() {
+        out.push_str("\nIf both were built from the same sources:\n");
+    }
+    for cause in causes {
+        let _ = writeln!(out, "  {}: {}", cause.name(), cause.cure());
+    }
+}
+
+/// In a word, with what a glance can take in.
+fn word(how: How, change: Option<&FileChange>) -> String {
+    let both = change.and_then(|change| change.a.as_ref().zip(change.b.as_ref()));
     match (how, both) {
         (How::OnlyInA, _) => "only in a".to_owned(),
         (How::OnlyInB, _) => "only in b".to_owned(),

@@ -125,7 +125,7 @@ async fn gate(candidate: Candidate, prover: Prover<'_>) -> Proven {
         }
     };
     let title = format!("Prove {build}: pass 2 of 2, cold");
-    let proven = prover.shop.events.section(&format!("prove_{}", first.index), &title, work).await;
+    let proven = Box::pin(prover.shop.events.section(&format!("prove_{}", first.index), &title, work)).await;
     let verified = proven.map(|proof| Verified { candidate, how: proof.verdict(), proof: Some(proof) });
     let notes = notes.await.unwrap_or_default();
     Proven { build, proof: found, listing, notes, verified }

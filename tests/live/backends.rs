@@ -5,11 +5,11 @@ use crate::support::{Engine, Sandbox};
 use super::publish::small;
 
 /// The BuildKit container of the testbed's image, which knows where the testbed's registries are.
-const CONTAINER: &str = "build_cache: {builder: {image: '{buildkit_image}'}}
+pub(crate) const CONTAINER: &str = "build_cache: {builder: {image: '{buildkit_image}'}}
 registries: {docker.io: {mirrors: ['{registry}']}, '{registry}': {http: true}, '{registry2}': {http: true}}
 ";
 /// The engine's own BuildKit.
-const DOCKER: &str = "build_cache: {builder: {backend: docker, driver: docker}}\n";
+pub(crate) const DOCKER: &str = "build_cache: {builder: {backend: docker, driver: docker}}\n";
 
 fn two_registries(builder: &str) -> Sandbox {
     Sandbox::new().file("Dockerfile", "FROM busybox\nRUN echo hello > /hello\nCMD [\"cat\", \"/hello\"]\n").config(

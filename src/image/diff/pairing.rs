@@ -204,13 +204,10 @@ impl Found<'_, '_> {
         self.note(FileChange { path: path(a), how, a: Some(entry(a)), b: Some(entry(b)) })
     }
 
-    fn note(&mut self, mut change: FileChange) -> Result<(), DiffError> {
+    fn note(&mut self, change: FileChange) -> Result<(), DiffError> {
         self.total += 1;
         self.listing.change(&change)?;
         if self.changes.len() < MAX_CHANGES && *self.kept < MAX_KEPT {
-            for entry in [&mut change.a, &mut change.b].into_iter().flatten() {
-                entry.sample.shrink_to_fit();
-            }
             *self.kept += cost(&change);
             self.changes.push(change);
         }
