@@ -70,7 +70,9 @@ impl Proof {
         let why = if self.obstacles.is_empty() { String::new() } else { format!(": {}", self.obstacles.join("; ")) };
         let what = format!("build {build} {reached}, and `min_trust` asks for {}{why}", self.min_trust);
         let hint = match &self.culprits {
-            Some(_) => "nothing was published; mend the causes that the proof names, or ask for less with crucible.min_trust",
+            Some(_) => {
+                "nothing was published; mend the causes that the proof names, or ask for less with crucible.min_trust"
+            }
             None => "nothing was published; mend what stood in the way, and run the job again",
         };
         Some(Problem::new(what).hint(hint))

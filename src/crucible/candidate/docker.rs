@@ -14,6 +14,7 @@ use crate::crucible::rebuild::Rebuilt;
 use crate::engine::{Container, Engine, Stream};
 use crate::image::Layout;
 use crate::image::archive::save_archive;
+use crate::image::reference::full_name;
 use crate::plan::Step;
 use crate::problem::{Failure, Problem};
 
@@ -52,7 +53,7 @@ pub(super) async fn run(
     prover: Prover<'_>,
 ) -> Result<Rebuilt, Failure> {
     let image = crucible_tag(Purpose::Candidate, pass.run_id);
-    let containers = ["version", "pass"].map(|purpose| container(purpose, pass.run_id));
+    let containers = [Purpose::Version, Purpose::Pass].map(|purpose| container(purpose, pass.run_id));
     let done = work(pass, handover, engine, prover, &image, &containers).await;
     for name in &containers {
         engine.remove(name).await;
@@ -70,7 +71,7 @@ async fn work(
     [asked, worker]: &[String; 2],
 ) -> Result<Rebuilt, Failure> {
     let alone = alone(pass, &pass.shop.run.scratch(&format!("candidate-{}", pass.run_id)))?;
-    let names = [image.to_owned()];
+    let names = [full_name(image)];
     unless_stopped(pass, engine.load_image(move |sink| save_archive(&alone, &names, sink))).await?;
     let program = &pass.program.path;
     let question = Container {
