@@ -2,7 +2,7 @@
 #
 # It is built by StageFreight itself and proven by building it twice (ci/self-proof), so whatever stands here must give
 # the same bytes each time. Three stages can be replaced by a directory, with --build-context NAME=DIR:
-#   binary   holds `stagefreight`, already compiled: nothing is compiled then
+#   binary   holds `stagefreight`, already compiled: nothing is compiled then, and no Rust image is pulled
 #   vendor   holds the crates, from `cargo vendor --versioned-dirs DIR`: nothing is downloaded then
 #   buildx   holds `buildx`
 
@@ -11,7 +11,7 @@ FROM docker/buildx-bin:0.29.1 AS buildx
 FROM scratch AS vendor
 
 # The version of rust-toolchain.toml; tests/repository.rs compares them.
-FROM rust:1.95.0-slim-bookworm AS build
+FROM rust:1.95.0-slim-bookworm AS binary
 WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
 COPY benches benches
@@ -34,9 +34,6 @@ cargo build --release --bin stagefreight --target-dir /target "$@"
 mv "/target/$target/release/stagefreight" /stagefreight
 rm -rf /target
 SH
-
-FROM scratch AS binary
-COPY --from=build /stagefreight /
 
 # Only the bundle is taken from here, so that no package manager's log or database gets into the image.
 FROM debian:bookworm-slim AS certificates

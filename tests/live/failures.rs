@@ -178,15 +178,6 @@ fn an_input_nobody_can_read_is_named() {
 }
 
 #[test]
-fn proof_that_cannot_be_given_is_refused_before_the_build() {
-    let sandbox = to_one_registry().buildkitd();
-    let run = sandbox.run(&["run", "--build-mode", "crucible"]).exits(1);
-    run.says(&["crucible"]);
-    assert_eq!(sandbox.registry().tags(&format!("live/{}", sandbox.id)), [""; 0]);
-    sandbox.assert_tidy(&run);
-}
-
-#[test]
 fn a_result_that_cannot_be_written_fails_the_run() {
     let sandbox = to_one_registry().buildkitd();
     sandbox.write(".stagefreight", "a file, not a directory");
