@@ -218,7 +218,6 @@ fn pair(a: impl FnOnce(&mut dyn Write), b: impl FnOnce(&mut dyn Write)) -> Place
 fn stays_small(place: &Place, says: &[&str]) {
     let ended = place.measured(&["a", "b", "--listing", "changes.json"]).exits(1).says(says);
     assert!(ended.peak > 1 << 20, "nothing was measured");
-    println!("{} MB", ended.peak / 1_000_000);
     assert!(ended.peak < MEMORY, "{} MB", ended.peak / 1_000_000);
     assert!(ended.stdout.len() < 20_000, "{} bytes", ended.stdout.len());
 }
