@@ -148,6 +148,17 @@ fn the_map_shows_every_room() {
 }
 
 #[test]
+fn the_image_is_compiled_with_the_toolchain_of_the_project() {
+    let toolchain = read("rust-toolchain.toml");
+    let version = toolchain.lines().find_map(|line| line.strip_prefix("channel = \"")?.strip_suffix('"')).unwrap();
+    let dockerfile = read("Dockerfile");
+    assert!(
+        dockerfile.contains(&format!("\nFROM rust:{version}-slim-bookworm AS build\n")),
+        "another Rust than {version}"
+    );
+}
+
+#[test]
 fn the_papers_are_in_order() {
     assert!(read("CHANGELOG.md").contains("\n## [Unreleased]\n"));
     assert!(read("LICENSE-MIT").contains("Permission is hereby granted"));
@@ -265,6 +276,15 @@ fn the_bench_compares_equal_exports() {
     let theirs = bench.lines().find_map(|line| line.strip_prefix("EXPORTER_OPTIONS=")).expect("ci/bench says it once");
     assert_eq!(ours.join(","), theirs);
     assert!(bench.contains(r#"--output "type=image,push=true,$EXPORTER_OPTIONS""#));
+    // The two passes of the crucible.
+    let passes = [
+        Export::Layout { dir: "$WORK/layout".into(), rewrite_timestamp: true },
+        Export::Digest { rewrite_timestamp: true },
+    ];
+    for pass in passes {
+        let spec = pass.spec().replace(theirs, "$EXPORTER_OPTIONS");
+        assert!(bench.contains(&format!("--output \"{spec}\"")), "{spec}");
+    }
 }
 
 // ---- reading ----

@@ -198,7 +198,7 @@ async fn second(
 ) -> Result<Rebuilt, Failure> {
     match wanted.runner {
         CrucibleRunner::Rebuild => rebuild::run(&candidate.build, prover.request, order, prover.shop).await,
-        CrucibleRunner::Candidate => candidate::run(candidate, order, run_id, prover).await,
+        CrucibleRunner::Candidate => Box::pin(candidate::run(candidate, order, run_id, prover)).await,
     }
 }
 

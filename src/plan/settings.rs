@@ -2,8 +2,8 @@
 
 use super::facts::{Facts, Findings};
 use super::spec::fields;
-use super::{BuildMode, CruciblePlan};
-use crate::config::model::{Build, Crucible, Reproducible};
+use super::{BuildMode, CruciblePlan, CrucibleRunner};
+use crate::config::model::{Build, Reproducible};
 use crate::problem::Problem;
 
 /// The settings of one build.
@@ -25,7 +25,7 @@ impl Settings {
             provenance: provenance(facts, found),
             sbom: sbom(facts, found),
             rewrite_timestamp: rewrite_timestamp(build.reproducible, build_mode),
-            crucible: (build_mode == BuildMode::Crucible).then(|| crucible(build, &facts.request.config.crucible)),
+            crucible: (build_mode == BuildMode::Crucible).then(|| crucible(build, facts, found)),
             build_mode,
         }
     }
@@ -118,13 +118,22 @@ fn build_mode(build: &Build, facts: &Facts<'_>, found: &mut Findings) -> BuildMo
     }
 }
 
-/// The build's own crucible settings before the defaults of the file.
-fn crucible(build: &Build, defaults: &Crucible) -> CruciblePlan {
-    let own = &build.crucible;
+/// The build's own crucible settings before the defaults of the file. What a stranger's code makes is built, and never run by us
+/// outside the builder: it could read whatever the job can.
+fn crucible(build: &Build, facts: &Facts<'_>, found: &mut Findings) -> CruciblePlan {
+    let (own, defaults) = (&build.crucible, &facts.request.config.crucible);
+    let mut runner = own.runner.or(defaults.runner).unwrap_or_default();
+    if let (CrucibleRunner::Candidate, Some(reason)) = (runner, facts.untrusted()) {
+        runner = CrucibleRunner::Rebuild;
+        found.note(format!(
+            "build {}: the second pass is run by this program, not by the candidate, which is not to be trusted: {reason}",
+            build.id
+        ));
+    }
     let list = |own: &[String], default: &[String]| if own.is_empty() { default.to_vec() } else { own.to_vec() };
     CruciblePlan {
         min_trust: own.min_trust.or(defaults.min_trust).unwrap_or_default(),
-        runner: own.runner.or(defaults.runner).unwrap_or_default(),
+        runner,
         binaries: list(&own.binaries, &defaults.binaries),
         version_command: list(&own.version_command, &defaults.version_command),
         ignore: list(&own.compare.ignore, &defaults.compare.ignore),

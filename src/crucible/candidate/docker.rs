@@ -222,7 +222,8 @@ fn beside(handover: &Handover, prover: Prover<'_>, step: Option<&Step>) -> Vec<P
         spec.split(',').find_map(|field| source(field.trim_matches('"')))
     });
     let event = handover.vars.get("GITHUB_EVENT_PATH").cloned();
-    let named = authorities.map(str::to_owned).chain(secrets).chain(event);
+    let dockerfile = step.map(|step| step.dockerfile.clone());
+    let named = authorities.map(str::to_owned).chain(secrets).chain(event).chain(dockerfile);
     let files = named.map(|path| handover.root.join(path));
     files.filter(|path| path.is_absolute() && !path.starts_with(&handover.root)).collect()
 }

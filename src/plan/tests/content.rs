@@ -184,6 +184,23 @@ fn platforms_are_sorted_and_local_runs_take_one() {
 }
 
 #[test]
+fn what_strangers_made_is_not_run_outside_the_builder() {
+    let config = "version: 1\nbuilds: [{id: a, kind: docker, build_mode: crucible, crucible: {runner: candidate}}]";
+    let runner = |request: &Request| step_of(request).crucible.unwrap().runner;
+    let mut request = request(config);
+    assert_eq!(runner(&request), CrucibleRunner::Candidate);
+    request.context.trust = Trust::Untrusted { reason: "pull request from the fork evil/app".into() };
+    assert_eq!(runner(&request), CrucibleRunner::Rebuild);
+    let notes = resolve(&request).unwrap().notes.join("\n");
+    assert!(
+        notes.contains(
+            "run by this program, not by the candidate, which is not to be trusted: pull request from the fork"
+        ),
+        "{notes}"
+    );
+}
+
+#[test]
 fn modes_come_from_the_config_and_inputs_override() {
     let config = "version: 1\nbuilds: [{id: a, kind: docker, build_mode: crucible, reproducible: off}]";
     let step = step_of(&request(config));

@@ -45,10 +45,14 @@ impl Engine {
         self.lines(&["ps", "--all", "--format", "{{.Names}}"])
     }
 
-    /// Images under a private name of a run: none may stay. Other tests' may come and go meanwhile.
+    /// Images under a private name of a run or a proof: none may stay. Other tests' may come and go meanwhile.
     pub(crate) fn assert_nothing_parked(&self) {
-        let parked =
-            || self.lines(&["image", "ls", "--filter", "reference=stagefreight/run-*", "--format", "{{.Repository}}"]);
+        let names = ["reference=stagefreight/run-*", "reference=stagefreight/crucible-*"];
+        let parked = || {
+            let [runs, proofs] = names;
+            let format = "{{.Repository}}:{{.Tag}}";
+            self.lines(&["image", "ls", "--filter", runs, "--filter", proofs, "--format", format])
+        };
         let seen = parked();
         within(Duration::from_secs(60), &format!("images left in the engine: {seen:?}"), || {
             parked().is_disjoint(&seen).then_some(())
