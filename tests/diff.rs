@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use images::{archive, files, image, image_of, layout, stream};
 use serde_json::Value;
+use sha2::Digest as _;
 use tempfile::TempDir;
 
 /// A working directory and one for what is temporary.
@@ -265,6 +266,23 @@ fn what_waits_for_its_twin_is_bounded() {
         entries(100_000, 1, |n| format!("some/long/directory/name/to/fill/memory/{n:07}")),
         entries(100_000, 1, |n| format!("some/long/directory/name/to/fill/memory/{:07}", 100_000 - n)),
     );
+    stays_small(&place, &["not all of them could be matched"]);
+}
+
+/// The same with all that zstd keeps in memory.
+#[test]
+fn zstd_has_room_beside_what_waits() {
+    let place = Place::new();
+    for (name, turn) in [("a", false), ("b", true)] {
+        let mut tar = Vec::new();
+        let at = |n: usize| if turn { 60_000 - n } else { n };
+        entries(60_000, 1, |n| format!("some/long/directory/name/to/fill/memory/{:07}", at(n)))(&mut tar);
+        let dir = place.path(name);
+        let diff_id = format!("sha256:{}", hex::encode(sha2::Sha256::digest(&tar)));
+        let blob = images::blob(&dir, "application/vnd.oci.image.layer.v1.tar+zstd", &images::zstd(&tar));
+        let image = image_of(&dir, &[images::Stored { diff_id, blob }]);
+        layout(&dir, &[("one", image)]);
+    }
     stays_small(&place, &["not all of them could be matched"]);
 }
 

@@ -51,6 +51,18 @@ pub fn gzip(bytes: &[u8], level: u32) -> Vec<u8> {
     gzip.finish().unwrap()
 }
 
+/// A frame of zstd with a window of 8 MiB, which whoever reads it has to keep. Nothing is compressed in it.
+pub fn zstd(bytes: &[u8]) -> Vec<u8> {
+    let mut out = vec![0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x68];
+    let mut blocks = bytes.chunks(100 << 10).peekable();
+    while let Some(block) = blocks.next() {
+        let head = (u32::try_from(block.len()).unwrap() << 3) | u32::from(blocks.peek().is_none());
+        out.extend_from_slice(&head.to_le_bytes()[..3]);
+        out.extend_from_slice(block);
+    }
+    out
+}
+
 /// A layer that is on disk and was never in memory: its diff_id and its blob.
 pub struct Stored {
     pub diff_id: String,
