@@ -14,7 +14,9 @@ pub(crate) const BUILD_ID: usize = 42;
 /// A checkout whose Dockerfile puts a program into busybox, does this in its third line, and starts the program.
 pub(crate) fn project(instruction: &str) -> Sandbox {
     let sandbox = Sandbox::new();
-    std::fs::write(sandbox.workspace().join("program"), PROGRAM).unwrap();
+    // The daemon gives a file of the same content that somebody else just sent its own time: no two tests may share one.
+    let program = [PROGRAM, sandbox.id.as_bytes()].concat();
+    std::fs::write(sandbox.workspace().join("program"), program).unwrap();
     let dockerfile = format!("FROM busybox\nCOPY program /program\n{instruction}\nENTRYPOINT [\"/program\"]\n");
     sandbox.file(".dockerignore", ".git\n.stagefreight\n.stagefreight.yml\ndist\n").file("Dockerfile", &dockerfile)
 }

@@ -106,7 +106,8 @@ fn without_a_commit_the_image_is_proven_all_the_same() {
     let sandbox: Sandbox = proven(sound(), "").buildkitd();
     std::fs::remove_dir_all(sandbox.workspace().join(".git")).unwrap();
     let run = sandbox.run(&["run"]).succeeds();
-    assert_eq!(proof(&sandbox)["trust"], "reproducible");
+    let proof = proof(&sandbox);
+    assert_eq!(proof["trust"], "reproducible", "{proof:#}");
     run.says(&["no commit"]);
     sandbox.assert_tidy(&run);
 }
