@@ -152,10 +152,7 @@ fn the_image_is_compiled_with_the_toolchain_of_the_project() {
     let toolchain = read("rust-toolchain.toml");
     let version = toolchain.lines().find_map(|line| line.strip_prefix("channel = \"")?.strip_suffix('"')).unwrap();
     let dockerfile = read("Dockerfile");
-    assert!(
-        dockerfile.contains(&format!("\nFROM rust:{version}-slim-bookworm AS ")),
-        "another Rust than {version}"
-    );
+    assert!(dockerfile.contains(&format!("\nFROM rust:{version}-slim-bookworm AS ")), "another Rust than {version}");
 }
 
 #[test]

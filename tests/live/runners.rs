@@ -59,7 +59,18 @@ fn outputs_are_right(sandbox: &Sandbox) {
     let digest = sandbox.registry().digest(&repository, "latest");
     let outputs = sandbox.outputs();
     let names: Vec<_> = outputs.keys().map(String::as_str).collect();
-    let all = ["digest", "image", "imageid", "metadata", "provenance", "published", "result", "tags", "trust-level", "version"];
+    let all = [
+        "digest",
+        "image",
+        "imageid",
+        "metadata",
+        "provenance",
+        "published",
+        "result",
+        "tags",
+        "trust-level",
+        "version",
+    ];
     assert_eq!(names, all);
     assert_eq!((outputs["provenance"].as_str(), outputs["trust-level"].as_str()), ("", ""), "nothing was to be proven");
     let host = &sandbox.testbed.registry;
