@@ -8,8 +8,10 @@ use crate::support::{Sandbox, Web};
 
 use super::crucible::{BUILD_ID, project, proof, proven};
 
-/// Two passes never read the same: a step ends later than a second after it began.
-const NOW: &str = "now=$(cut -d. -f1 /proc/uptime); sleep 1";
+/// The second pass never reads the same clock as the first one: see [`LATER`].
+const NOW: &str = "now=$(cut -d. -f1 /proc/uptime); {later}";
+/// The first pass waits, so that the second one's step comes more than a second after it.
+const LATER: &str = "if {first}; then sleep 1; fi";
 /// The second pass runs on a host of another name.
 const FIRST: &str = r#"[ "$(cat /proc/sys/kernel/hostname)" = buildkitsandbox ]"#;
 
@@ -18,7 +20,8 @@ const BYTES: &str = r#"bytes() { for s in 0 8 16 24; do printf "\\$(printf %o $(
 
 /// What a step does to its image.
 fn step(what: &str) -> String {
-    format!("RUN {}", what.replace("{now}", NOW).replace("{first}", FIRST).replace("{bytes}", BYTES))
+    let what = what.replace("{now}", NOW).replace("{later}", LATER);
+    format!("RUN {}", what.replace("{first}", FIRST).replace("{bytes}", BYTES))
 }
 
 /// The proof of an image, which passes as at least consistent.
@@ -46,8 +49,8 @@ fn blames(proof: &Value, path: &str, cause: &str, line: u64) {
 }
 
 #[rstest]
-#[case::a_date_in_a_file("date > /built; sleep 1", "/built", "wall_clock")]
-#[case::seconds_in_a_file("date +built=%s > /version.env; sleep 1", "/version.env", "wall_clock")]
+#[case::a_date_in_a_file("date > /built; {later}", "/built", "wall_clock")]
+#[case::seconds_in_a_file("date +built=%s > /version.env; {later}", "/version.env", "wall_clock")]
 #[case::a_time_before_the_epoch("{now}; echo x > /old; touch -d @$((now + 1000000)) /old", "/old", "mtime")]
 #[case::the_order_of_a_directory(
     "--mount=type=tmpfs,target=/d for i in $(seq 20 | shuf); do echo > /d/$i.txt; done; find /d -type f > /list",
@@ -69,19 +72,19 @@ fn blames(proof: &Value, path: &str, cause: &str, line: u64) {
 )]
 #[case::the_host_name("hostname > /host", "/host", "host")]
 #[case::the_kernel("uname -a > /built-on", "/built-on", "host")]
-#[case::times_in_a_tar("echo x > /tmp/x; tar -cf /x.tar -C /tmp x; rm /tmp/x; sleep 1", "/x.tar", "archive")]
+#[case::times_in_a_tar("echo x > /tmp/x; tar -cf /x.tar -C /tmp x; rm /tmp/x; {later}", "/x.tar", "archive")]
 #[case::times_in_a_jar(
-    r#"{bytes}; t=$(date +%s); t=$((t / 4096 * 65536 + t % 4096)); (printf 'PK\3\4\24\0\0\0\0\0'; bytes $t; bytes 0; bytes 0; bytes 0; printf '\1\0\0\0x') > /app.jar; sleep 1"#,
+    r#"{bytes}; t=$(date +%s); t=$((t / 4096 * 65536 + t % 4096)); (printf 'PK\3\4\24\0\0\0\0\0'; bytes $t; bytes 0; bytes 0; bytes 0; printf '\1\0\0\0x') > /app.jar; {later}"#,
     "/app.jar",
     "archive"
 )]
 #[case::compiled_python(
-    r#"{bytes}; echo 'x = 1' > /m.py; mkdir /__pycache__; (printf '\247\r\r\n\0\0\0\0'; bytes $(stat -c %Y /m.py); bytes 6; echo code) > /__pycache__/m.cpython-311.pyc; sleep 1"#,
+    r#"{bytes}; echo 'x = 1' > /m.py; mkdir /__pycache__; (printf '\247\r\r\n\0\0\0\0'; bytes $(stat -c %Y /m.py); bytes 6; echo code) > /__pycache__/m.cpython-311.pyc; {later}"#,
     "/__pycache__/m.cpython-311.pyc",
     "python_cache"
 )]
 #[case::a_package_managers_log(
-    "mkdir -p /var/log/apt; echo \"Start-Date: $(date)\" > /var/log/apt/history.log; sleep 1",
+    "mkdir -p /var/log/apt; echo \"Start-Date: $(date)\" > /var/log/apt/history.log; {later}",
     "/var/log/apt/history.log",
     "package_manager"
 )]
@@ -130,7 +133,7 @@ fn what_comes_from_the_network(#[case] instruction: &str) {
 
 #[test]
 fn times_of_new_files_are_set_back_unless_that_is_switched_off() {
-    let new = || project("RUN echo x > /new; sleep 1");
+    let new = || project(&step("echo x > /new; {later}"));
     let (_sandbox, clamped) = proof_of(proven(new(), "").buildkitd());
     assert_eq!(clamped["trust"], "reproducible", "{clamped:#}");
     let (_sandbox, kept) = proof_of(proven(new(), ", reproducible: off").buildkitd());
@@ -143,15 +146,16 @@ fn times_of_new_files_are_set_back_unless_that_is_switched_off() {
 
 /// Debian's own tools, in a stage the image is copied from.
 #[rstest]
-#[case::gzip("echo x > /x && gzip /x; sleep 1", "/x.gz", "archive")]
+#[case::gzip("echo x > /x && gzip /x; {later}", "/x.gz", "archive")]
 #[case::dpkg(
-    "update-alternatives --install /usr/bin/x x /bin/true 1; sleep 1",
+    "update-alternatives --install /usr/bin/x x /bin/true 1; {later}",
     "/var/log/alternatives.log",
     "package_manager"
 )]
 fn made_in_another_stage(#[case] what: &str, #[case] path: &str, #[case] cause: &str) {
     let dockerfile = format!(
-        "FROM debian:bookworm-slim AS tools\nRUN {what}\nFROM busybox\nCOPY program /program\nCOPY --from=tools {path} {path}\nENTRYPOINT [\"/program\"]\n"
+        "FROM debian:bookworm-slim AS tools\n{}\nFROM busybox\nCOPY program /program\nCOPY --from=tools {path} {path}\nENTRYPOINT [\"/program\"]\n",
+        step(what)
     );
     let (_sandbox, proof) = proof_of(proven(project("").file("Dockerfile", &dockerfile), "").buildkitd());
     assert_eq!(proof["trust"], "deterministic", "{proof:#}");
