@@ -10,6 +10,12 @@ use crate::support::{Bare, Sandbox, Testbed, Web};
 use super::crucible::{project, proof, proven, sound};
 use super::signals::LongStep;
 
+/// The second pass has a host name of its own, which alone would keep its steps from being anybody else's. One that the
+/// user sets takes that away.
+const NAMED: &str = ", build_args: {BUILDKIT_SANDBOX_HOSTNAME: everywhere}";
+/// The same for others.
+const SO_NAMED: [&str; 2] = ["--build-arg", "BUILDKIT_SANDBOX_HOSTNAME=everywhere"];
+
 /// An image with a file of random bytes, and a stage that is just that file.
 fn random(more: &str) -> Sandbox {
     let sandbox = project("");
@@ -44,12 +50,12 @@ fn a_third_build_held_open_lends_its_result_to_neither_pass() {
     let sandbox = random(&format!("FROM made AS held\n{}", step.instruction()));
     let bare = Bare::new();
     let mut held = bare.build(&sandbox.workspace(), "held", &["--no-cache", "--output", "type=cacheonly"]);
-    let mut held = held.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut held = held.args(SO_NAMED).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     step.runs();
     // The trap works: as long as it is held, two cold builds of anybody else get one random number.
-    let others = || bare.file(&sandbox.workspace(), "file", &["--no-cache"], "random");
+    let others = || bare.file(&sandbox.workspace(), "file", &["--no-cache", SO_NAMED[0], SO_NAMED[1]], "random");
     assert_eq!(others(), others());
-    let sandbox = proven(sandbox, "").buildkitd();
+    let sandbox = proven(sandbox, NAMED).buildkitd();
     let run = sandbox.run(&["run"]).succeeds();
     assert_random(&proof(&sandbox));
     assert!(held.try_wait().unwrap().is_none(), "it was held all the time");
@@ -65,14 +71,14 @@ fn what_others_left_in_the_cache_is_not_used() {
     let web = Web::start(move |_| {
         // In a pass: others build the same, and leave it in the cache.
         let checkout = told.recv().unwrap();
-        let others = || bare.file(&checkout, "file", &[], "random");
+        let others = || bare.file(&checkout, "file", &SO_NAMED, "random");
         assert_eq!(others(), others(), "the second is taken from the cache");
         Some("left\n".to_owned())
     });
     let sandbox = random("");
     let dockerfile = std::fs::read_to_string(sandbox.workspace().join("Dockerfile")).unwrap();
     let asks = format!("FROM made\nRUN wget -qO /left {}", web.url());
-    let sandbox = proven(sandbox.file("Dockerfile", &dockerfile.replace("\nFROM made", &format!("\n{asks}"))), "");
+    let sandbox = proven(sandbox.file("Dockerfile", &dockerfile.replace("\nFROM made", &format!("\n{asks}"))), NAMED);
     for _ in 0..2 {
         checkout.send(sandbox.workspace()).unwrap();
     }
