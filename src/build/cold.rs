@@ -128,7 +128,8 @@ pub async fn fetch(
     let exports = [Export::Layout { dir: dir.to_owned(), rewrite_timestamp: step.rewrite_timestamp }];
     let metadata = again(index, &step, order, &exports, shop).await?;
     if metadata.digest.as_ref() != Some(digest) {
-        let what = "the builder no longer has the second image: its cache was cleaned meanwhile";
+        let what = "the builder cannot give the second image again: its cache was cleaned meanwhile, or something the build \
+                    fetches is another each time";
         return Err(verification(what.to_owned()));
     }
     Layout::open(dir).map_err(|e| Failure::new(FailureKind::Verification, e.problem()))

@@ -87,14 +87,15 @@ pub(crate) fn step(
     })
 }
 
-/// The commit's time. Two passes need one in any case: without a commit it is the time of the run.
+/// The commit's time. Two passes need one in any case: without a commit it is the beginning of 1970, so that the files of the
+/// checkout, all of which are younger, do not bring their own.
 fn epoch(build: &Build, mode: BuildMode, facts: &Facts<'_>, found: &mut Findings) -> Option<i64> {
     if facts.commit_time.is_none() && mode == BuildMode::Crucible {
         found.note(format!(
-            "build `{}` has no commit to take the time from: the image holds the time of this run, and only this run can prove it",
+            "build `{}` has no commit to take the time from: file times in the image are those of 1970",
             build.id
         ));
-        return Some(facts.request.now.as_second());
+        return Some(0);
     }
     facts.commit_time.map(jiff::Timestamp::as_second)
 }
