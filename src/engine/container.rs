@@ -1,5 +1,7 @@
 //! One container of ours in the engine: made, given files, run to its end, read, removed. Whoever makes one removes it.
 
+use std::time::Duration;
+
 use bollard::errors::Error;
 use bollard::models::{ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, MountType};
 use bollard::query_parameters::{
@@ -8,8 +10,11 @@ use bollard::query_parameters::{
 };
 use futures::TryStreamExt as _;
 
-use super::{Engine, PROBE, REQUEST, first_line, innermost, piped};
+use super::{Engine, REQUEST, first_line, innermost, piped};
 use crate::problem::Problem;
+
+/// How long removing a container may take: a checkout in it is removed file by file, and the image it was made of only after it.
+const REMOVAL: Duration = Duration::from_secs(120);
 
 /// A container to make.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -156,7 +161,7 @@ impl Engine {
     pub async fn remove(&self, name: &str) {
         let options = RemoveContainerOptions { force: true, v: true, ..Default::default() };
         // Best effort: it is called on every way out, and the way out is told of in its own right.
-        let _ = tokio::time::timeout(PROBE, self.client.remove_container(name, Some(options))).await;
+        let _ = tokio::time::timeout(REMOVAL, self.client.remove_container(name, Some(options))).await;
     }
 }
 
