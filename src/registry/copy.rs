@@ -11,7 +11,7 @@ use super::blobs::{Sent, Source};
 use super::client::Registry;
 use super::error::RegistryError;
 use crate::image::layout::{Layout, LayoutError};
-use crate::image::manifest::{Content, Descriptor, Walk};
+use crate::image::manifest::{Content, Descriptor, Manifest, Walk};
 use crate::image::{Digest, Repository};
 use crate::problem::Problem;
 
@@ -65,7 +65,7 @@ pub async fn copy(
     if to.0.head_manifest(to.1, digest).await?.is_some_and(|head| head.digest.as_ref() == Some(digest)) {
         return Ok(Copied::default());
     }
-    let content = walk(from, digest).await?;
+    let content = walk(from, from.0.get_manifest(from.1, digest).await?).await?;
     // Only a repository of the same registry can be mounted from; whether this login may read it, it will say itself.
     let mount = (from.0.host() == to.0.host() && from.1 != to.1).then_some(from.1);
     write(&content, Origin::Repository(from.0, from.1), mount, to).await
@@ -92,8 +92,11 @@ pub async fn upload_layout(
     write(&content, Origin::Layout(&reading), None, to).await
 }
 
-async fn walk((from, repository): (&Registry, &Repository), digest: &Digest) -> Result<Content, TransferError> {
-    let root = from.get_manifest(repository, digest).await?;
+/// Everything below a manifest, which has been read already.
+pub(super) async fn walk(
+    (from, repository): (&Registry, &Repository),
+    root: Manifest,
+) -> Result<Content, TransferError> {
     let mut walk = Walk::new(root.descriptor());
     let mut known = Some(root);
     while let Some(wanted) = walk.wants() {

@@ -7,11 +7,11 @@ use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 
 use super::client::{Reference, Registry};
-use super::copy::TransferError;
+use super::copy::{TransferError, walk};
 use super::error::RegistryError;
 use super::retry::retry;
 use crate::image::layout::{Layout, LayoutError};
-use crate::image::manifest::{Children, Descriptor, Walk};
+use crate::image::manifest::{Children, Descriptor};
 use crate::image::{Digest, Repository};
 
 /// Blobs on their way at a time.
@@ -30,16 +30,7 @@ pub async fn download_manifests(
 ) -> Result<(Layout, Descriptor), TransferError> {
     let root = from.get_manifest(repository, reference).await?;
     let descriptor = root.descriptor();
-    let mut walk = Walk::new(descriptor.clone());
-    let mut known = Some(root);
-    while let Some(wanted) = walk.wants() {
-        let manifest = match known.take() {
-            Some(root) => root,
-            None => from.get_manifest(repository, &wanted.digest).await?,
-        };
-        walk.feed(manifest).map_err(LayoutError::from)?;
-    }
-    let content = walk.finish();
+    let content = walk((from, repository), root).await?;
     let layout = begin(dir, &descriptor).await?;
     let mut configs = Vec::new();
     for manifest in &content.manifests {
