@@ -21,7 +21,7 @@ use crate::http::{Clients, ProxySettings};
 use crate::image::Repository;
 use crate::plan::{Output, Plan, TargetPlan};
 use crate::problem::{Failure, FailureKind, Problem};
-use crate::registry::{HostSettings, Registry, RegistryError};
+use crate::registry::{Catalog, HostSettings, Registry, RegistryError};
 use crate::request::Request;
 use crate::rundir::RunDir;
 use crate::runner::{self, CiContext};
@@ -180,6 +180,14 @@ impl Access {
         });
         let login = self.login(target).cloned();
         Registry::new(host, login, &settings.unwrap_or_default(), Arc::clone(&self.clients)).map_err(|e| e.problem())
+    }
+
+    /// The registry of a target with what is known about its kind, to list and to delete.
+    ///
+    /// # Errors
+    /// As [`Access::registry`].
+    pub fn catalog(&self, target: &TargetPlan) -> Result<Catalog, Problem> {
+        Ok(Catalog::new(self.registry(target)?, target.provider))
     }
 
     /// Proxies, from the configuration or the environment.

@@ -73,6 +73,8 @@ pub struct BuildOutcome {
     pub proof: Option<Proof>,
     /// Every tag put, in every registry, read back.
     pub published: Vec<PublishedTag>,
+    /// Every tag wanted that does not name the image, and why.
+    pub others: Vec<OtherTag>,
     /// Names in the engine.
     pub loaded: Vec<String>,
     /// OCI layout directory, relative to the workspace.
@@ -106,6 +108,42 @@ pub struct PublishedTag {
     pub tag: Tag,
     /// What the registry says it points to, recomputed from the bytes read back.
     pub digest: Digest,
+    /// What it pointed to before; `None` where it is new.
+    pub was: Option<Digest>,
+}
+
+/// A tag that was wanted and does not name our image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OtherTag {
+    /// Target id.
+    pub target: String,
+    /// Where.
+    pub repository: Repository,
+    /// The tag.
+    pub tag: Tag,
+    /// What became of it.
+    pub fate: TagFate,
+    /// What it names now, as last seen; `None` where it is not there, or not known.
+    pub holds: Option<Digest>,
+    /// One sentence.
+    pub why: String,
+    /// How to get it all the same.
+    pub hint: Option<String>,
+}
+
+/// What became of a tag that does not name our image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TagFate {
+    /// It was not touched.
+    Left,
+    /// It named our image for a moment and was put back to what it named before.
+    PutBack,
+    /// It was new and is gone again.
+    Removed,
+    /// Another run took it.
+    Taken,
+    /// Nobody knows: the registry took it or not, and does not say.
+    Unknown,
 }
 
 /// The builder used, for people and for `builder.json`.

@@ -157,6 +157,7 @@ mod tests {
             repository: repository.parse().unwrap(),
             provider: Provider::Generic,
             tags: vec!["1".parse().unwrap()],
+            moving: Vec::new(),
             credentials: None,
         }
     }

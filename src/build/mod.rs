@@ -144,6 +144,7 @@ fn blank(step: &Step, state: BuildState) -> BuildOutcome {
         verified: None,
         proof: None,
         published: Vec::new(),
+        others: Vec::new(),
         loaded: Vec::new(),
         layout: None,
     }

@@ -11,11 +11,13 @@ use serde::{Deserialize, Serialize};
 mod build;
 mod cache;
 mod network;
+mod publish;
 mod target;
 
 pub use build::*;
 pub use cache::*;
 pub use network::*;
+pub use publish::*;
 pub use target::*;
 
 /// The configuration file of StageFreight. Only `version` is required; what is left out has a sensible default.
@@ -39,6 +41,10 @@ pub struct Config {
     pub targets: Vec<Target>,
     /// Defaults for the `crucible` settings of every build.
     pub crucible: Crucible,
+    /// How tags are put once every registry holds the image.
+    pub publish: Publish,
+    /// How published images are signed.
+    pub sign: Sign,
     /// The builder, layer caches and cleanup of the engine's host.
     pub build_cache: BuildCache,
     /// Registries that need more than a login: plain http, their own CA, mirrors. The key is `host` or `host:port`.

@@ -11,6 +11,7 @@ mod facts;
 mod hash;
 mod labels;
 pub mod model;
+mod moving;
 mod names;
 mod output;
 mod paths;
@@ -70,6 +71,8 @@ pub fn resolve(request: &Request) -> Result<Plan, Failure> {
         left_out: selection.left_out,
         cache: caches.plan,
         builder: builder(&facts),
+        publish: request.config.publish.clone(),
+        sign: request.config.sign.clone(),
         notes: found.notes,
         version: facts.version,
     })

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::config::model::{Publish, Sign};
 use crate::image::{Repository, Tag};
+pub use crate::registry::Provider;
 
 /// What a run will do.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -26,6 +28,10 @@ pub struct Plan {
     pub cache: CachePlan,
     /// The builder wanted.
     pub builder: BuilderPlan,
+    /// How tags are put.
+    pub publish: Publish,
+    /// How images are signed.
+    pub sign: Sign,
     /// Things to tell a person before anything happens: withheld credentials, sections that are not ours, mode compatibility.
     pub notes: Vec<String>,
 }
@@ -263,26 +269,10 @@ pub struct TargetPlan {
     pub provider: Provider,
     /// Under which tags, in config order, without duplicates. Never empty.
     pub tags: Vec<Tag>,
+    /// Those of them that move (`latest`, `1.2`, a branch's name); the others stay on one image for good.
+    pub moving: Vec<Tag>,
     /// Prefix of the environment variables with its login.
     pub credentials: Option<String>,
-}
-
-/// Kind of registry, for what the distribution specification leaves open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs, reason = "names of products")]
-pub enum Provider {
-    DockerHub,
-    Ghcr,
-    GitLab,
-    Jfrog,
-    Harbor,
-    Quay,
-    Gitea,
-    Ecr,
-    Gar,
-    Acr,
-    Generic,
 }
 
 /// Cache settings as resolved.

@@ -4,6 +4,7 @@
 //! somebody else's repository, and then every condition of the config holds for it. The build itself is still checked.
 
 use super::facts::{Facts, Findings};
+use super::moving::moving;
 use super::names::{self, Reference};
 use super::output::LOCAL_NAME;
 use super::select::Chosen;
@@ -137,6 +138,7 @@ fn resolve(target: &Target, engine: bool, bare: &[&String], facts: &Facts<'_>, f
     let (tags, repository) = (tags?, repository?);
     Some(Place::Registry(TargetPlan {
         id: target.id.clone(),
+        moving: moving(&tags, facts.commit),
         provider: target.provider.and_then(provider::named).unwrap_or_else(|| provider::of_host(repository.host())),
         repository,
         tags,
@@ -231,6 +233,7 @@ fn asked_for(references: &[&String], facts: &Facts<'_>, found: &mut Findings, pl
                 credentials: credentials(&repository, facts),
                 repository,
                 tags: vec![tag],
+                moving: Vec::new(),
             }),
         }
     }
@@ -238,7 +241,8 @@ fn asked_for(references: &[&String], facts: &Facts<'_>, found: &mut Findings, pl
         Some(why) => out(&why),
         None => Verdict { included: true, why: "asked for by the input `tags`".to_owned() },
     };
-    for plan in plans {
+    for mut plan in plans {
+        plan.moving = moving(&plan.tags, facts.commit);
         let why = verdict.why.clone();
         places.decisions.push(Decision { id: plan.id.clone(), included: verdict.included, why });
         if verdict.included {

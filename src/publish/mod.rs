@@ -4,6 +4,7 @@
 //! them back. No tag is put before everything is staged. Putting back what had moved when a later tag fails moves in here.
 
 pub mod attach;
+pub mod forward;
 pub mod record;
 
 use std::sync::Arc;
@@ -193,6 +194,7 @@ async fn put(image: &Staged, target: &TargetPlan, registry: &Registry, tag: &Tag
         repository: target.repository.clone(),
         tag: tag.clone(),
         digest: found.digest,
+        was: None,
     })
 }
 

@@ -27,6 +27,7 @@ async fn staged_at_a_silent_registry() -> Staged {
         repository: format!("{host}/acme/app").parse().unwrap(),
         provider: Provider::Generic,
         tags: vec!["1".parse().unwrap()],
+        moving: Vec::new(),
         credentials: None,
     };
     let registry = Registry::new(&host, None, &HostSettings::default(), Clients::new(HttpSettings::default())).unwrap();

@@ -4,20 +4,24 @@
 
 mod auth;
 mod blobs;
+mod catalog;
 mod client;
 mod copy;
 mod download;
 mod endpoint;
 mod error;
 mod moving;
+mod provider;
 pub mod referrers;
 mod retry;
 mod tags;
 mod transport;
 
 pub use blobs::Sent;
+pub use catalog::{Catalog, Listed};
 pub use client::{Head, Reference, Registry};
 pub use copy::{Copied, TransferError, copy, upload_layout};
 pub use download::{download_blobs, download_manifests};
 pub use endpoint::HostSettings;
 pub use error::{Attempt, Fault, RegistryError};
+pub use provider::Provider;

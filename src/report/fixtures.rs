@@ -371,6 +371,8 @@ fn plan(steps: Vec<Step>) -> Plan {
             registry: None,
         },
         builder: BuilderPlan::default(),
+        publish: Default::default(),
+        sign: Default::default(),
         notes: Vec::new(),
     }
 }
@@ -381,6 +383,7 @@ fn publish_step(id: &str) -> Step {
         repository: repository.parse().unwrap(),
         provider,
         tags: tags(),
+        moving: vec!["latest".parse().unwrap()],
         credentials: Some(name.to_uppercase()),
     };
     let included = |name: &str| Decision { id: name.into(), included: true, why: "it has no conditions".into() };
@@ -436,6 +439,7 @@ fn planned_build(id: &str) -> BuildOutcome {
         verified: None,
         proof: None,
         published: Vec::new(),
+        others: Vec::new(),
         loaded: Vec::new(),
         layout: None,
     }
@@ -453,6 +457,7 @@ fn published_build(id: &str) -> BuildOutcome {
                     repository: repository.parse().unwrap(),
                     tag,
                     digest: digest.clone(),
+                    was: None,
                 }
             })
             .collect::<Vec<_>>()

@@ -44,6 +44,12 @@ pub(super) fn config(root: &Node, findings: &mut Findings<'_>) -> (Config, Vec<S
             builds: s.sections("builds", build),
             targets: s.sections("targets", target),
             crucible: s.section("crucible", crucible),
+            publish: s.section("publish", publish),
+            sign: s.section("sign", |s| Sign {
+                mode: s.choice("mode").unwrap_or_default(),
+                key: s.text("key"),
+                transparency_log: s.flag("transparency_log"),
+            }),
             build_cache: s.section("build_cache", build_cache),
             registries: s.section_map("registries", registry),
             network: s.section("network", |s| Network { ca: s.text("ca"), proxy: s.section("proxy", proxy) }),
@@ -146,6 +152,14 @@ fn crucible(s: &mut Section<'_, '_>) -> Crucible {
         binaries: s.texts("binaries"),
         version_command: s.texts("version_command"),
         compare: s.section("compare", |s| Compare { ignore: s.texts("ignore") }),
+    }
+}
+
+fn publish(s: &mut Section<'_, '_>) -> Publish {
+    Publish {
+        moving_tags: s.choice("moving_tags").unwrap_or_default(),
+        on_conflict: s.choice("on_conflict").unwrap_or_default(),
+        fixed_tags: s.choice("fixed_tags").unwrap_or_default(),
     }
 }
 
