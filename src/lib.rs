@@ -27,6 +27,7 @@ pub mod redact;
 pub mod registry;
 pub mod report;
 pub mod request;
+pub mod retention;
 pub mod run;
 pub mod rundir;
 pub mod runner;

@@ -83,9 +83,33 @@ pub fn selects(select_tags: &[String], policies: &Policies, tag: Option<&str>) -
         .unwrap_or_else(|| Verdict { included: true, why: "it has no select_tags".to_owned() })
 }
 
-/// Whether a name matches a list by the same rules; an empty list matches nothing, and what cannot be compiled neither. For `retention.protect`.
-pub fn matches_any(list: &[String], names: &BTreeMap<String, String>, subject: &str) -> bool {
-    decide("", "", list, names, Some(subject), true).is_some_and(|verdict| verdict.included)
+/// A list made ready for many names, by the rules of `when`: for `retention.protect`. An empty list lets nothing in.
+#[derive(Debug)]
+pub struct NameList<'a> {
+    entries: Vec<(bool, Matcher<'a>, &'a str)>,
+}
+
+impl<'a> NameList<'a> {
+    /// # Errors
+    /// The first entry nobody can match with.
+    pub fn new(list: &'a [String], names: &BTreeMap<String, String>) -> Result<Self, BadPattern> {
+        let entry = |written: &'a String| {
+            let (exclude, word) = split(written);
+            Ok((exclude, Matcher::new(word, names)?, written.as_str()))
+        };
+        Ok(Self { entries: list.iter().map(entry).collect::<Result<_, _>>()? })
+    }
+
+    /// The entry that lets a name in; where a list of excludes does, its first.
+    pub fn lets_in(&self, subject: &str) -> Option<&'a str> {
+        let hit = |exclude: bool| self.entries.iter().find(move |(is, m, _)| *is == exclude && m.matches(subject));
+        if hit(true).is_some() {
+            return None;
+        }
+        let only_excludes = self.entries.iter().all(|(exclude, ..)| *exclude);
+        let entry = if only_excludes { self.entries.first() } else { hit(false) };
+        entry.map(|(_, _, written)| *written)
+    }
 }
 
 /// Whether an entry of a list can be used, and is not a policy's name spelt almost right.
@@ -157,6 +181,7 @@ fn decide(
 }
 
 /// What an entry means once its `!` is gone.
+#[derive(Debug)]
 enum Matcher<'a> {
     Name(&'a str),
     Regex(Regex),

@@ -12,11 +12,13 @@ use crate::image::Tag;
 
 mod date;
 mod error;
+mod pattern;
 mod render;
 mod scoped;
 mod variable;
 
 pub use error::TemplateError;
+pub use pattern::TagPattern;
 pub use render::{CiValues, Values};
 pub use variable::Documented;
 use variable::Variable;

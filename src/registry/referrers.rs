@@ -9,13 +9,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::Method;
+use reqwest::header::HeaderMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use url::Url;
 
 use super::auth::scope;
 use super::blobs::Source;
 use super::client::Registry;
-use super::error::{Fault, RegistryError, clean};
+use super::error::{Attempt, Fault, RegistryError, clean};
 use super::retry::retry;
 use super::tags::next_page;
 use super::transport::{Body, Request};
@@ -110,6 +112,40 @@ pub async fn list(
     Ok(listed.into_iter().filter(|found| artifact_type.is_none_or(|wanted| found.artifact_type == wanted)).collect())
 }
 
+/// The registry's own listing of what refers to an image that is there, whole; `None` where the registry surely has no such
+/// listings. For whoever deletes: trouble is never taken for "nothing refers to it".
+///
+/// # Errors
+/// When it cannot be told, or an entry cannot be read.
+pub async fn listed(
+    registry: &Registry,
+    repository: &Repository,
+    subject: &Digest,
+) -> Result<Option<Vec<Referrer>>, RegistryError> {
+    let attempt = registry.attempt(repository, format!("listing what refers to {} in", subject.short()));
+    let fail = |fault| RegistryError { attempt: attempt.clone(), fault };
+    let mut next = Some(registry.url(&attempt, repository, &format!("referrers/{subject}"))?);
+    let mut all = Vec::new();
+    for _ in 0..MAX_PAGES {
+        let Some(url) = next.take() else { return Ok(Some(all)) };
+        let (headers, body, here) = match page(registry, repository, &attempt, url).await {
+            Ok(answer) => answer,
+            // What registries say to a path they do not know.
+            Err(RegistryError {
+                fault:
+                    Fault::NotFound | Fault::NameUnknown | Fault::Unsupported(_) | Fault::Server { status: 501, .. },
+                ..
+            }) if all.is_empty() => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let index = serde_json::from_slice::<Listing>(&body);
+        let index = index.map_err(|error| fail(Fault::Protocol(clean(&format!("no listing: {error}"), 200))))?;
+        all.extend(index.manifests);
+        next = next_page(&headers, &here).map_err(fail)?;
+    }
+    Err(fail(Fault::Protocol(format!("the listing has more than {MAX_PAGES} pages"))))
+}
+
 /// The tag under which an image's referrers are listed where the registry does not list them.
 pub fn fallback_tag(subject: &Digest) -> String {
     format!("sha256-{}", subject.hex())
@@ -147,15 +183,8 @@ async fn from_api(
     let (mut all, mut next) = (Vec::new(), Some(first));
     for _ in 0..MAX_PAGES {
         let Some(url) = next.take() else { return Ok(Some(all)) };
-        let scope = scope(repository.path(), "pull");
-        let request = Request { method: Method::GET, url, scope, accept: Some(OCI_INDEX), body: Body::None };
-        let answered = retry(|| async {
-            let response = registry.transport.send(&attempt, &request).await?;
-            let headers = response.headers().clone();
-            Ok((headers, registry.transport.read(response, MAX_MANIFEST).await.map_err(fail)?))
-        })
-        .await;
-        let (headers, body) = match answered {
+        let answered = page(registry, repository, &attempt, url).await;
+        let (headers, body, here) = match answered {
             Ok(answer) => answer,
             Err(error) if error.is_transient() || !all.is_empty() => return Err(error),
             Err(_) => return Ok(None),
@@ -166,9 +195,34 @@ async fn from_api(
             return Ok(None);
         };
         all.extend(entries(&index).iter().filter_map(referrer));
-        next = next_page(&headers, &request.url).map_err(fail)?;
+        next = next_page(&headers, &here).map_err(fail)?;
     }
     Err(fail(Fault::Protocol(format!("the listing has more than {MAX_PAGES} pages"))))
+}
+
+/// A page of a listing, with its headers and its address.
+async fn page(
+    registry: &Registry,
+    repository: &Repository,
+    attempt: &Attempt,
+    url: Url,
+) -> Result<(HeaderMap, Vec<u8>, Url), RegistryError> {
+    let scope = scope(repository.path(), "pull");
+    let request = Request { method: Method::GET, url, scope, accept: Some(OCI_INDEX), body: Body::None };
+    let (headers, body) = retry(|| async {
+        let response = registry.transport.send(attempt, &request).await?;
+        let headers = response.headers().clone();
+        let fail = |fault| RegistryError { attempt: Box::new(attempt.clone()), fault };
+        Ok((headers, registry.transport.read(response, MAX_MANIFEST).await.map_err(fail)?))
+    })
+    .await?;
+    Ok((headers, body, request.url))
+}
+
+/// A listing of which every entry has to be read.
+#[derive(Deserialize)]
+struct Listing {
+    manifests: Vec<Referrer>,
 }
 
 /// Puts the manifest into the index under the tag. Entries of others stay as they are, to the letter.

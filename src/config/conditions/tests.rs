@@ -84,8 +84,25 @@ fn select_tags() {
         let verdict = selects(&list(entries), &policies(), tag);
         assert_eq!(verdict.included, included, "{entries:?} {tag:?}: {}", verdict.why);
     }
-    assert!(matches_any(&list(&["latest", "^v"]), &BTreeMap::new(), "v1"));
-    assert!(!matches_any(&[], &BTreeMap::new(), "v1"));
+}
+
+#[test]
+fn a_list_for_many_names_has_the_same_rules() {
+    let names = policies().git_tags;
+    for (entries, subject, found) in [
+        (&["latest", "^v"][..], "v1", Some("^v")),
+        (&["stable"], "v1.2.3", Some("stable")),
+        (&["stable"], "1.2.3", None),
+        (&["^v", "!prerelease"], "v1.2.3-rc.1", None),
+        (&["!prerelease"], "v1.2.3", Some("!prerelease")),
+        (&["!prerelease"], "v1.2.3-rc.1", None),
+        (&["late"], "latest", None),
+        (&[], "v1", None),
+    ] {
+        let written = list(entries);
+        assert_eq!(NameList::new(&written, &names).unwrap().lets_in(subject), found, "{entries:?} {subject}");
+    }
+    assert!(NameList::new(&list(&["latest", "re:["]), &names).is_err());
 }
 
 #[test]

@@ -48,6 +48,11 @@ const TOKENS: &[(&str, &str)] = &[
 ];
 
 impl Layout {
+    /// What `{datetime}` shows.
+    pub(super) fn date_time() -> Self {
+        Self("%Y-%m-%dT%H:%M:%SZ".to_owned())
+    }
+
     /// A layout as written: strftime where a `%` stands in it, else Go's.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         if text.is_empty() || text.len() > 100 {
