@@ -1,0 +1,308 @@
+//! Carries a plan out. What came or moved since it was made stays, with all it needs; each tag is looked at once more right before
+//! it goes. Whatever cannot be deleted stays with everything below it, and fails nothing.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use futures::{StreamExt as _, TryStreamExt as _};
+use tokio_util::sync::CancellationToken;
+
+use super::order::{Action, Group};
+use super::plan::{Question, RetentionPlan, plan};
+use super::read::{Reader, many};
+use crate::image::{Digest, Tag};
+use crate::problem::Problem;
+use crate::registry::{Catalog, Fault, RegistryError};
+
+/// Groups being deleted at a time.
+const PARALLEL: usize = 8;
+/// How long deleting may take; the next run goes on.
+const PATIENCE: Duration = Duration::from_secs(15 * 60);
+/// How long what has begun may take to end after a signal: an image of which only half is deleted leaves the other half unnamed.
+const LAST_WORDS: Duration = Duration::from_millis(800);
+/// So often a plan is made anew because somebody else was quicker.
+const TRIES: usize = 3;
+/// Problems kept; more of the same help nobody.
+const MOST_PROBLEMS: usize = 10;
+
+/// What became of a plan.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Swept {
+    /// The plan as it was carried out.
+    pub plan: RetentionPlan,
+    /// Tags that are gone.
+    pub deleted: Vec<Tag>,
+    /// How many manifests are gone.
+    pub manifests: usize,
+    /// Tags of the plan that are still there, and why, in a phrase.
+    pub left: Vec<(Tag, String)>,
+    /// Why it is not all done. Fails nothing.
+    pub problems: Vec<Problem>,
+}
+
+/// What a step came to.
+enum Done {
+    Deleted,
+    /// It was not there any more.
+    Absent,
+    /// Somebody else moved a tag, or nothing could be done: it stays, and what is below it.
+    Left(String),
+    Failed(RegistryError),
+}
+
+/// What is put together while groups end.
+#[derive(Default)]
+struct Ledger {
+    deleted: Vec<Tag>,
+    manifests: usize,
+    left: Vec<(Tag, String)>,
+    problems: Vec<Problem>,
+}
+
+/// Deletes what the plan says.
+pub async fn apply(
+    catalog: &Catalog,
+    question: &Question<'_>,
+    plan: RetentionPlan,
+    cancel: &CancellationToken,
+) -> Swept {
+    let plan = match still_true(catalog, question, plan, cancel).await {
+        Ok(plan) => plan,
+        Err((plan, problem)) => {
+            let left = plan.going.iter().map(|going| (going.tag.clone(), "it was not tried".to_owned())).collect();
+            return Swept { plan, deleted: Vec::new(), manifests: 0, left, problems: vec![problem] };
+        }
+    };
+    let reader = Reader::new(catalog, question.repository);
+    // Ended by a signal, by a registry that refuses, or by the time: no group begins after that.
+    let stop = cancel.child_token();
+    let hand = Hand { catalog, question, reader: &reader, stop: &stop };
+    let work = async {
+        // The first alone: where nothing may be deleted one request tells.
+        let mut groups = plan.groups.iter();
+        let mut all = Vec::new();
+        if let Some(first) = groups.next() {
+            all.push(hand.group(first).await);
+        }
+        let rest = futures::stream::iter(groups).map(|group| hand.group(group)).buffer_unordered(PARALLEL);
+        all.extend(rest.collect::<Vec<_>>().await);
+        all
+    };
+    let too_late = async {
+        tokio::select! {
+            () = cancel.cancelled() => tokio::time::sleep(LAST_WORDS).await,
+            () = tokio::time::sleep(PATIENCE) => {
+                stop.cancel();
+                tokio::time::sleep(LAST_WORDS).await;
+            }
+        }
+    };
+    let ledgers = tokio::select! {
+        ledgers = work => Some(ledgers),
+        () = too_late => None,
+    };
+    finish(plan, ledgers, cancel.is_cancelled())
+}
+
+fn finish(plan: RetentionPlan, ledgers: Option<Vec<Ledger>>, cancelled: bool) -> Swept {
+    let mut swept = Swept { plan, deleted: Vec::new(), manifests: 0, left: Vec::new(), problems: Vec::new() };
+    let known = ledgers.is_some();
+    for ledger in ledgers.into_iter().flatten() {
+        swept.deleted.extend(ledger.deleted);
+        swept.manifests += ledger.manifests;
+        swept.left.extend(ledger.left);
+        swept.problems.extend(ledger.problems);
+    }
+    let more = swept.problems.len().saturating_sub(MOST_PROBLEMS);
+    swept.problems.truncate(MOST_PROBLEMS);
+    if more > 0 {
+        swept.problems.push(Problem::new(format!("{more} more deletions failed")));
+    }
+    let why = match (known, cancelled) {
+        (true, false) => return swept,
+        (_, true) => "deleting was stopped by a signal",
+        (false, false) => "deleting took too long",
+    };
+    let hint = "whatever is still there is whole; the next run goes on";
+    swept.problems.push(Problem::new(why).hint(hint));
+    swept
+}
+
+/// The plan, if what it was made of is still so; else one made anew, in which what has changed stays.
+async fn still_true(
+    catalog: &Catalog,
+    question: &Question<'_>,
+    mut current: RetentionPlan,
+    cancel: &CancellationToken,
+) -> Result<RetentionPlan, (RetentionPlan, Problem)> {
+    let mut fresh: BTreeSet<Tag> = question.ours.clone();
+    for _ in 0..TRIES {
+        if current.going.is_empty() {
+            return Ok(current);
+        }
+        let changed = tokio::select! {
+            changed = changed(catalog, question, &current) => changed,
+            () = cancel.cancelled() => Err(Problem::new("it was stopped by a signal")),
+            () = tokio::time::sleep(PATIENCE) => Err(Problem::new("reading the tags again took too long")),
+        };
+        let changed = match changed {
+            Ok(changed) => changed,
+            Err(problem) => return Err((current, problem)),
+        };
+        if changed.is_empty() {
+            return Ok(current);
+        }
+        fresh.extend(changed.iter().cloned());
+        let mut anew = plan(catalog, &Question { ours: &fresh, ..*question }, cancel).await;
+        anew.requests += current.requests;
+        anew.notes.push(format!(
+            "tags came or moved while this was planned, and stay: {}",
+            changed.iter().take(5).map(Tag::as_str).collect::<Vec<_>>().join(", ")
+        ));
+        current = anew;
+    }
+    let what = "tags come and go faster than they can be read, so nothing is deleted";
+    Err((current, Problem::new(what).hint("the next run tries again")))
+}
+
+/// Tags that are new, or point to something else than when the plan was made.
+async fn changed(catalog: &Catalog, question: &Question<'_>, plan: &RetentionPlan) -> Result<BTreeSet<Tag>, Problem> {
+    let reader = Reader::new(catalog, question.repository);
+    let mut known: HashMap<&Tag, Option<&Digest>> = HashMap::new();
+    known.extend(plan.staying.iter().map(|tag| (&tag.tag, tag.digest.as_ref())));
+    known.extend(plan.going.iter().map(|tag| (&tag.tag, Some(&tag.digest))));
+    let listed = catalog.tags(question.repository).await.map_err(|error| error.problem())?;
+    let (mut changed, mut asked) = (BTreeSet::new(), Vec::new());
+    for entry in listed {
+        match (known.get(&entry.tag), entry.digest) {
+            (None, _) => drop(changed.insert(entry.tag)),
+            (Some(was), Some(now)) if *was != Some(&now) => drop(changed.insert(entry.tag)),
+            (Some(_), Some(_)) => {}
+            (Some(_), None) => asked.push(entry.tag),
+        }
+    }
+    let now = many(asked, async |tag| Ok((reader.digest_of(&tag).await?, tag)));
+    let mut now = std::pin::pin!(now);
+    while let Some((digest, tag)) = now.try_next().await.map_err(|error| error.problem())? {
+        // One that is gone takes nothing with it that the plan did not know.
+        if digest.is_some() && known.get(&tag).copied().flatten() != digest.as_ref() {
+            changed.insert(tag);
+        }
+    }
+    Ok(changed)
+}
+
+/// What deletes.
+#[derive(Clone, Copy)]
+struct Hand<'a> {
+    catalog: &'a Catalog,
+    question: &'a Question<'a>,
+    reader: &'a Reader<'a>,
+    stop: &'a CancellationToken,
+}
+
+impl Hand<'_> {
+    /// One group, step by step. A step that is not done keeps everything below it.
+    async fn group(&self, group: &Group) -> Ledger {
+        let mut ledger = Ledger::default();
+        let mut blocked = vec![self.stop.is_cancelled(); group.len()];
+        for (at, step) in group.iter().enumerate() {
+            if blocked[at] {
+                ledger.leave(&step.action, "something that is still there may need it, or deleting was stopped");
+                continue;
+            }
+            match self.step(&step.action).await {
+                Done::Deleted => ledger.delete(&step.action),
+                Done::Absent => ledger.leave_nothing(&step.action),
+                Done::Left(why) => {
+                    ledger.leave(&step.action, &why);
+                    block(group, at, &mut blocked);
+                }
+                Done::Failed(error) => {
+                    if is_final(&error) {
+                        self.stop.cancel();
+                    }
+                    ledger.leave(&step.action, "the registry did not delete it");
+                    ledger.problems.push(error.problem());
+                    block(group, at, &mut blocked);
+                }
+            }
+        }
+        ledger
+    }
+
+    async fn step(&self, action: &Action) -> Done {
+        let repository = self.question.repository;
+        let (tags, digest) = match action {
+            Action::Untag(tag, digest) => (std::slice::from_ref(tag), digest),
+            Action::Delete(digest, tags) => (tags.as_slice(), digest),
+        };
+        for tag in tags {
+            match self.reader.digest_of(tag).await {
+                Ok(Some(now)) if now == *digest => {}
+                Ok(None) if matches!(action, Action::Delete(..)) => {}
+                Ok(None) => return Done::Absent,
+                Ok(Some(_)) => return Done::Left(format!("{tag} was moved by somebody else")),
+                Err(error) => return Done::Failed(error),
+            }
+        }
+        let done = match action {
+            Action::Untag(tag, _) => self.catalog.untag(repository, tag).await,
+            Action::Delete(digest, _) => self.catalog.delete(repository, digest).await,
+        };
+        match done {
+            Ok(()) => Done::Deleted,
+            Err(error) if matches!(error.fault, Fault::NotFound) => Done::Absent,
+            Err(error) => Done::Failed(error),
+        }
+    }
+}
+
+/// The registry will say the same each time.
+fn is_final(error: &RegistryError) -> bool {
+    matches!(error.fault, Fault::Unsupported(_)) || error.is_refusal()
+}
+
+/// Everything below a step stays with it.
+fn block(group: &Group, at: usize, blocked: &mut [bool]) {
+    let mut stack = vec![at];
+    while let Some(at) = stack.pop() {
+        stack.extend(group[at].below.iter().copied().filter(|other| !std::mem::replace(&mut blocked[*other], true)));
+    }
+}
+
+impl Ledger {
+    fn delete(&mut self, action: &Action) {
+        match action {
+            Action::Untag(tag, _) => self.deleted.push(tag.clone()),
+            Action::Delete(_, tags) => {
+                self.deleted.extend(tags.iter().cloned());
+                self.manifests += 1;
+            }
+        }
+    }
+
+    fn leave(&mut self, action: &Action, why: &str) {
+        let tags = match action {
+            Action::Untag(tag, _) => std::slice::from_ref(tag),
+            Action::Delete(_, tags) => tags.as_slice(),
+        };
+        self.left.extend(tags.iter().map(|tag| (tag.clone(), why.to_owned())));
+    }
+
+    /// Somebody else was quicker: what was to go is gone.
+    fn leave_nothing(&mut self, action: &Action) {
+        if let Action::Untag(tag, _) = action {
+            self.deleted.push(tag.clone());
+        } else {
+            self.delete(action);
+        }
+    }
+}
+
+impl Swept {
+    /// Nothing was to do, or all of it was done.
+    pub fn is_whole(&self) -> bool {
+        self.problems.is_empty() && self.left.is_empty() && self.plan.obstacle.is_none()
+    }
+}
