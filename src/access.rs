@@ -88,17 +88,7 @@ fn secret_value(input: &Secret) -> Secret {
 /// Every login that is configured and missing, at once.
 pub async fn resolve(request: &Request, plan: &Plan, cancel: &CancellationToken) -> Result<Access, Failure> {
     let mut finder = Finder { request, cancel, users: None, notes: Vec::new(), problems: Vec::new() };
-    finder.read_users();
-    finder.read_variable();
-    let mut targets = BTreeMap::new();
-    let mut hosts: BTreeMap<String, Login> = BTreeMap::new();
-    for target in published(plan) {
-        let login = finder.login(target.repository.host(), target.credentials.as_deref()).await;
-        if let Some(login) = &login {
-            hosts.entry(login.host.clone()).or_insert_with(|| login.clone());
-        }
-        targets.insert(target.id.clone(), login);
-    }
+    let (targets, mut hosts) = finder.logins(published(plan)).await;
     let mut others: Vec<(String, Option<String>)> = Vec::new();
     others.extend(plan.cache.registry.iter().map(|r| (r.repository.host().to_owned(), r.credentials.clone())));
     others.extend(request.config.registries.keys().map(|host| (host.clone(), None)));
@@ -126,6 +116,26 @@ pub async fn resolve(request: &Request, plan: &Plan, cancel: &CancellationToken)
         Some(Err(problem)) => problems.push(problem),
         None => {}
     }
+    if !problems.is_empty() {
+        return Err(Failure::many(FailureKind::Credentials, problems));
+    }
+    let proxy = http.proxy.clone();
+    Ok(Access { targets, hosts, users, registries, proxy, bundle, children, clients: Clients::new(http), notes })
+}
+
+/// Finds the logins of these targets alone: for what needs no builder.
+///
+/// # Errors
+/// Every login that is configured and missing, at once.
+pub async fn of_targets(
+    request: &Request,
+    targets: &[TargetPlan],
+    cancel: &CancellationToken,
+) -> Result<Access, Failure> {
+    let mut finder = Finder { request, cancel, users: None, notes: Vec::new(), problems: Vec::new() };
+    let (targets, hosts) = finder.logins(targets.iter()).await;
+    let Finder { users, notes, mut problems, .. } = finder;
+    let network::Network { registries, http, bundle, children } = network::read(request, &mut problems);
     if !problems.is_empty() {
         return Err(Failure::many(FailureKind::Credentials, problems));
     }

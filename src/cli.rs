@@ -8,6 +8,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::compare;
 use crate::inputs::{INPUTS, InputKind, InputSpec};
+use crate::retention;
 
 /// What was called.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,6 +19,8 @@ pub enum Call {
     Plan(Flags, Format),
     /// `diff`.
     Diff(compare::Call),
+    /// `retention`.
+    Retention(retention::command::Call),
     /// `schema`.
     Schema(SchemaOf),
     /// `completions`.
@@ -73,6 +76,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Call, clap::Err
     Ok(match matches.subcommand() {
         Some(("plan", sub)) => Call::Plan(flags(sub), format(sub)),
         Some(("diff", sub)) => Call::Diff(diff(sub)),
+        Some(("retention", sub)) => Call::Retention(retention(sub)),
         Some(("schema", sub)) => Call::Schema(schema_of(sub)?),
         Some(("completions", sub)) => Call::Completions(shell(sub)),
         Some(("version", sub)) => Call::Version(format(sub)),
@@ -120,6 +124,7 @@ pub fn command() -> Command {
                 .arg(format_arg()),
         )
         .subcommand(diff_command())
+        .subcommand(retention_command())
         .subcommand(
             Command::new("schema")
                 .about("Print the JSON Schema of the configuration file")
@@ -188,6 +193,33 @@ Examples:
   stagefreight diff docker-daemon:app:dev docker://ghcr.io/acme/app:1.2.3
   stagefreight diff oci:out docker-archive:app.tar --listing changes.json";
 
+fn retention_command() -> Command {
+    let of = |name: &'static str, about: &'static str| {
+        let target = Arg::new("target-id").long("target").value_name("id").action(ArgAction::Append);
+        let config = INPUTS.iter().filter(|spec| spec.name == "config").map(arg);
+        Command::new(name)
+            .about(about)
+            .arg(target.help("Only this target of the configuration; may be given several times"))
+            .args(config)
+            .arg(format_arg())
+    };
+    Command::new("retention")
+        .about("Delete old tags by the `retention` of the configuration's targets, whatever their `when` says")
+        .after_help(RETENTION_EXAMPLES)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(of("plan", "Show which tags would go and which stay, and why; deletes nothing"))
+        .subcommand(of("apply", "Show it, and delete"))
+}
+
+const RETENTION_EXAMPLES: &str =
+    "Exit codes: 0 done, 1 something could not be read or deleted, 2 the configuration is wrong.
+
+Examples:
+  stagefreight retention plan
+  stagefreight retention plan --target ghcr --format json
+  stagefreight retention apply --target ghcr";
+
 /// `stagefreight version`.
 pub fn version_line() -> &'static str {
     env!("CARGO_PKG_VERSION")
@@ -246,6 +278,14 @@ fn diff(matches: &ArgMatches) -> compare::Call {
     let text = |name: &str| matches.get_one::<String>(name).cloned().unwrap_or_default();
     let listing = matches.get_one::<PathBuf>("listing").cloned();
     compare::Call { a: text("A"), b: text("B"), format: format(matches), listing }
+}
+
+fn retention(matches: &ArgMatches) -> retention::command::Call {
+    let (name, sub) = matches.subcommand().unwrap_or(("plan", matches));
+    let targets = sub.get_many::<String>("target-id").map(|ids| ids.cloned().collect()).unwrap_or_default();
+    let config = sub.get_many::<String>("config").map(|values| ("config", values.cloned().collect()));
+    let flags = Flags(config.into_iter().collect());
+    retention::command::Call { apply: name == "apply", targets, format: format(sub), flags }
 }
 
 fn shell(matches: &ArgMatches) -> clap_complete::Shell {
@@ -317,6 +357,23 @@ mod tests {
         let listing = Some(PathBuf::from("x.json"));
         assert_eq!(call, compare::Call { a: "a".into(), b: "oci:b".into(), format: Format::Json, listing });
         assert_eq!(parse_words(&["diff", "a"]).unwrap_err().exit_code(), 2);
+        let Ok(Call::Retention(call)) = parse_words(&[
+            "retention",
+            "apply",
+            "--target",
+            "a",
+            "--target=b",
+            "--config",
+            "x.yml",
+            "--format",
+            "json",
+        ]) else {
+            panic!("no retention");
+        };
+        assert_eq!((call.apply, call.targets, call.format), (true, vec!["a".into(), "b".into()], Format::Json));
+        assert_eq!(call.flags.get("config"), Some(vec!["x.yml".into()]));
+        assert!(matches!(parse_words(&["retention", "plan"]), Ok(Call::Retention(call)) if !call.apply));
+        assert_eq!(parse_words(&["retention"]).unwrap_err().exit_code(), 2);
         let pass = Call::CruciblePass { handover: "/h".into(), result: "/r".into() };
         assert_eq!(parse_words(&["crucible-pass", "--handover", "/h", "--result", "/r"]).unwrap(), pass);
         assert_eq!(parse_words(&["crucible-pass", "--handover", "/h"]).unwrap_err().exit_code(), 2);

@@ -30,6 +30,8 @@ pub struct Outcome {
     pub builder: Option<BuilderFacts>,
     /// One for each step of the plan, in its order.
     pub builds: Vec<BuildOutcome>,
+    /// What became of old tags, one for each repository that was swept.
+    pub swept: Vec<crate::retention::Swept>,
     /// Trouble that failed nothing, for people: withheld credentials, caches not reached.
     pub notes: Vec<Problem>,
 }

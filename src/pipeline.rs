@@ -24,6 +24,7 @@ use crate::publish::forward::{History, Ours};
 use crate::publish::{self, Rules, record};
 use crate::report;
 use crate::request::Request;
+use crate::retention;
 use crate::rundir::RunDir;
 use crate::{access, access::Access};
 
@@ -129,10 +130,15 @@ async fn build_and_publish(
     let published = publish(verified, &statements, at, outcome).await;
     // The record of what stands in the registries, whether that is all of it or not.
     let recorded = ledger::write_record(request, &plan, outcome);
-    match (published, recorded) {
+    let done = match (published, recorded) {
         (Err(failure), Err(more)) => Err(Failure { problems: [failure.problems, more.problems].concat(), ..failure }),
         (published, recorded) => published.and(recorded),
+    };
+    // Old tags go, only where everything new stands. Trouble with them fails nothing.
+    if done.is_ok() {
+        retention::sweep(request, &plan, &access, events, cancel, outcome).await;
     }
+    done
 }
 
 /// The builder and how to talk to it.

@@ -1,5 +1,6 @@
 //! Looks for logins where people keep them. An untrusted run finds none.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use super::forge_login;
 use crate::buildx::tool::docker_config;
 use crate::credentials::{self, DockerConfig, Login, Lookup};
 use crate::environment::Vars;
+use crate::plan::TargetPlan;
 use crate::problem::Problem;
 use crate::process::{self, Spec};
 use crate::request::Request;
@@ -60,6 +62,24 @@ impl Finder<'_> {
             Ok(_) => {}
             Err(problem) => self.problems.push(problem),
         }
+    }
+
+    /// The login of each target, and the first found for each host.
+    pub(super) async fn logins<'t>(
+        &mut self,
+        wanted: impl Iterator<Item = &'t TargetPlan>,
+    ) -> (BTreeMap<String, Option<Login>>, BTreeMap<String, Login>) {
+        self.read_users();
+        self.read_variable();
+        let (mut targets, mut hosts) = (BTreeMap::new(), BTreeMap::new());
+        for target in wanted {
+            let login = self.login(target.repository.host(), target.credentials.as_deref()).await;
+            if let Some(login) = &login {
+                hosts.entry(login.host.clone()).or_insert_with(|| login.clone());
+            }
+            targets.insert(target.id.clone(), login);
+        }
+        (targets, hosts)
     }
 
     pub(super) async fn login(&mut self, host: &str, prefix: Option<&str>) -> Option<Login> {

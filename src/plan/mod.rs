@@ -78,6 +78,11 @@ pub fn resolve(request: &Request) -> Result<Plan, Failure> {
     })
 }
 
+/// Every registry target of the config with where it is, whether or not it takes part in a run; without tags.
+pub fn registry_targets(request: &Request) -> Vec<(String, Result<TargetPlan, Problem>)> {
+    targets::all(&Facts::of(request))
+}
+
 /// What a person should know before anything happens.
 fn notes(facts: &Facts<'_>, found: &mut Findings) {
     let request = facts.request;
@@ -115,7 +120,6 @@ fn notes(facts: &Facts<'_>, found: &mut Findings) {
 fn idle_settings(config: &Config) -> Option<String> {
     let cache = &config.build_cache;
     let idle = [
-        ("targets: retention", config.targets.iter().any(|t| t.retention.is_some())),
         ("build_cache: local: retention", cache.local.retention != LocalRetention::default()),
         ("build_cache: external: retention", cache.external.retention != ExternalRetention::default()),
         ("build_cache: cleanup", cache.cleanup.enabled),

@@ -146,6 +146,28 @@ fn resolve(target: &Target, engine: bool, bare: &[&String], facts: &Facts<'_>, f
     }))
 }
 
+/// Every registry target of the config, whether or not it is in: where it is, and no tags.
+pub(crate) fn all(facts: &Facts<'_>) -> Vec<(String, Result<TargetPlan, Problem>)> {
+    let targets = facts
+        .request
+        .config
+        .targets
+        .iter()
+        .filter(|target| target.kind == TargetKind::Registry && target.provider != Some(RegistryProvider::Local));
+    let place = |target: &Target| {
+        let plan = |repository: Repository| TargetPlan {
+            id: target.id.clone(),
+            provider: target.provider.and_then(provider::named).unwrap_or_else(|| provider::of_host(repository.host())),
+            repository,
+            tags: Vec::new(),
+            moving: Vec::new(),
+            credentials: target.credentials.clone().filter(|prefix| !prefix.is_empty()),
+        };
+        (target.id.clone(), repository(target, facts).map(plan))
+    };
+    targets.map(place).collect()
+}
+
 /// The registry repository of a target, whether or not it is in: caches live beside targets that are out, too.
 pub(crate) fn repository(target: &Target, facts: &Facts<'_>) -> Result<Repository, Problem> {
     let what = |key: &str| format!("targets.{}.{key}", target.id);

@@ -132,8 +132,7 @@ pub async fn listed(
             Ok(answer) => answer,
             // What registries say to a path they do not know.
             Err(RegistryError {
-                fault:
-                    Fault::NotFound | Fault::NameUnknown | Fault::Unsupported(_) | Fault::Server { status: 501, .. },
+                fault: Fault::NotFound | Fault::NameUnknown | Fault::Unsupported(_) | Fault::Server { status: 501, .. },
                 ..
             }) if all.is_empty() => return Ok(None),
             Err(error) => return Err(error),

@@ -313,6 +313,7 @@ fn outcome(forge: ForgeKind, plan: Option<Plan>) -> Outcome {
         plan,
         builder: None,
         builds: Vec::new(),
+        swept: Vec::new(),
         notes: Vec::new(),
     }
 }

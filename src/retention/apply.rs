@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use futures::{StreamExt as _, TryStreamExt as _};
+use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::order::{Action, Group};
@@ -26,7 +27,7 @@ const TRIES: usize = 3;
 const MOST_PROBLEMS: usize = 10;
 
 /// What became of a plan.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Swept {
     /// The plan as it was carried out.
     pub plan: RetentionPlan,
@@ -34,10 +35,19 @@ pub struct Swept {
     pub deleted: Vec<Tag>,
     /// How many manifests are gone.
     pub manifests: usize,
-    /// Tags of the plan that are still there, and why, in a phrase.
-    pub left: Vec<(Tag, String)>,
+    /// Tags of the plan that are still there.
+    pub left: Vec<Left>,
     /// Why it is not all done. Fails nothing.
     pub problems: Vec<Problem>,
+}
+
+/// A tag that was to go and is still there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Left {
+    /// The tag.
+    pub tag: Tag,
+    /// One phrase.
+    pub why: String,
 }
 
 /// What a step came to.
@@ -55,7 +65,7 @@ enum Done {
 struct Ledger {
     deleted: Vec<Tag>,
     manifests: usize,
-    left: Vec<(Tag, String)>,
+    left: Vec<Left>,
     problems: Vec<Problem>,
 }
 
@@ -69,7 +79,11 @@ pub async fn apply(
     let plan = match still_true(catalog, question, plan, cancel).await {
         Ok(plan) => plan,
         Err((plan, problem)) => {
-            let left = plan.going.iter().map(|going| (going.tag.clone(), "it was not tried".to_owned())).collect();
+            let left = plan
+                .going
+                .iter()
+                .map(|going| Left { tag: going.tag.clone(), why: "it was not tried".to_owned() })
+                .collect();
             return Swept { plan, deleted: Vec::new(), manifests: 0, left, problems: vec![problem] };
         }
     };
@@ -135,7 +149,7 @@ async fn still_true(
     mut current: RetentionPlan,
     cancel: &CancellationToken,
 ) -> Result<RetentionPlan, (RetentionPlan, Problem)> {
-    let mut fresh: BTreeSet<Tag> = question.ours.clone();
+    let mut busy: BTreeSet<Tag> = question.busy.clone();
     for _ in 0..TRIES {
         if current.going.is_empty() {
             return Ok(current);
@@ -152,8 +166,8 @@ async fn still_true(
         if changed.is_empty() {
             return Ok(current);
         }
-        fresh.extend(changed.iter().cloned());
-        let mut anew = plan(catalog, &Question { ours: &fresh, ..*question }, cancel).await;
+        busy.extend(changed.iter().cloned());
+        let mut anew = plan(catalog, &Question { busy: &busy, ..*question }, cancel).await;
         anew.requests += current.requests;
         anew.notes.push(format!(
             "tags came or moved while this was planned, and stay: {}",
@@ -253,6 +267,7 @@ impl Hand<'_> {
         match done {
             Ok(()) => Done::Deleted,
             Err(error) if matches!(error.fault, Fault::NotFound) => Done::Absent,
+            Err(error) if matches!(error.fault, Fault::Moved) => Done::Left("it was moved by somebody else".to_owned()),
             Err(error) => Done::Failed(error),
         }
     }
@@ -287,7 +302,7 @@ impl Ledger {
             Action::Untag(tag, _) => std::slice::from_ref(tag),
             Action::Delete(_, tags) => tags.as_slice(),
         };
-        self.left.extend(tags.iter().map(|tag| (tag.clone(), why.to_owned())));
+        self.left.extend(tags.iter().map(|tag| Left { tag: tag.clone(), why: why.to_owned() }));
     }
 
     /// Somebody else was quicker: what was to go is gone.

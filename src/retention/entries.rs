@@ -57,11 +57,11 @@ impl Entry {
 }
 
 /// Sorts a listing.
-pub(super) fn entries(listed: Vec<Listed>, claims: &Claims, cache_prefix: &str) -> Vec<Entry> {
+pub(super) fn entries(listed: Vec<Listed>, claims: &Claims, cache_prefixes: &[String]) -> Vec<Entry> {
     let entry = |Listed { tag, digest, pushed }: Listed| {
         let kind = match attached_to(&tag) {
             Some(subject) => Kind::Attached(subject),
-            None if CacheTag::parse(tag.as_str(), cache_prefix).is_some() => Kind::Cache,
+            None if cache_prefixes.iter().any(|prefix| CacheTag::parse(tag.as_str(), prefix).is_some()) => Kind::Cache,
             None => Kind::Made(claims.of(&tag)),
         };
         Entry { tag, kind, listed: digest, pushed, root: Root::Unread }
@@ -118,7 +118,7 @@ mod tests {
             ("cache-main".to_owned(), "made"),
         ] {
             let listed = Listed { tag: tag.parse().unwrap(), digest: None, pushed: None };
-            let found = match entries(vec![listed], &Claims::default(), "cache")[0].kind {
+            let found = match entries(vec![listed], &Claims::default(), &["cache".to_owned()])[0].kind {
                 Kind::Attached(_) => "attached",
                 Kind::Cache => "cache",
                 Kind::Made(_) => "made",

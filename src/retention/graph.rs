@@ -164,7 +164,8 @@ impl Graph {
     pub(super) async fn date(&mut self, ids: &[Id], reader: &Reader<'_>) -> Result<(), Problem> {
         self.read(ids.to_vec(), reader).await?;
         let undated = |graph: &Self, id: &Id| graph.nodes[*id].created.is_none();
-        let firsts: Vec<Id> = ids.iter().filter(|id| undated(self, id)).filter_map(|id| self.nodes[*id].first).collect();
+        let firsts: Vec<Id> =
+            ids.iter().filter(|id| undated(self, id)).filter_map(|id| self.nodes[*id].first).collect();
         self.read(firsts.clone(), reader).await?;
         // Several images may have one config.
         let mut configs: HashMap<Digest, (ConfigAt, Vec<Id>)> = HashMap::new();

@@ -4,13 +4,20 @@
 //! needs is never deleted; where that cannot be told nothing is. Trouble here is told and fails no publication. Knows no
 //! pipeline: `sweep` is the stage of a run, `command` is `stagefreight retention`.
 
+mod apply;
 pub mod claims;
-mod graph;
+pub mod command;
 mod entries;
+mod graph;
 mod order;
 mod plan;
 mod read;
+pub mod render;
 pub mod rules;
+mod shelf;
+mod sweep;
 
+pub use apply::{Left, Swept, apply};
 pub use claims::{Claims, Owner};
 pub use plan::{Going, Question, RetentionPlan, Staying, plan};
+pub use sweep::sweep;

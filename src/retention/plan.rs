@@ -30,10 +30,12 @@ pub struct Question<'a> {
     pub claims: &'a Claims,
     /// `policies.git_tags`, which `protect` may name.
     pub policies: &'a std::collections::BTreeMap<String, String>,
-    /// What cache tags begin with.
-    pub cache_prefix: &'a str,
+    /// What cache tags may begin with.
+    pub cache_prefixes: &'a [String],
     /// Tags that this run has just put: they stay.
     pub ours: &'a BTreeSet<Tag>,
+    /// Tags that are left alone and count for no rule: somebody else is at work on them.
+    pub busy: &'a BTreeSet<Tag>,
 }
 
 /// What is going to happen to a repository's tags.
@@ -135,7 +137,7 @@ async fn decide(
         Err(error) => return Err(error.problem()),
     };
     let mut graph = Graph::default();
-    let mut entries = entries(listed, question.claims, question.cache_prefix);
+    let mut entries = entries(listed, question.claims, question.cache_prefixes);
     // The rules, first: where they let nothing go, nothing more has to be read.
     let reasons = by_rules(&mut entries, question, &mut graph, reader, plan).await?;
     if reasons.iter().all(Option::is_some) {
@@ -201,19 +203,20 @@ async fn by_rules(
         }
     }
     for (n, reason) in reasons.iter_mut().enumerate().filter(|(_, reason)| reason.is_none()) {
-        *reason = stays.remove(&n).or_else(|| {
-            question.ours.contains(&entries[n].tag).then(|| "put by this run".to_owned())
-        });
+        *reason =
+            stays.remove(&n).or_else(|| question.ours.contains(&entries[n].tag).then(|| "put by this run".to_owned()));
         if entries[n].root == Root::Gone {
             *reason = Some("it is listed, and holds nothing".to_owned());
         }
     }
-    // What hangs on an image follows it.
     Ok(reasons)
 }
 
 /// Why the rules do not speak of a tag.
 fn outside(entry: &Entry, question: &Question<'_>) -> Option<String> {
+    if question.busy.contains(&entry.tag) {
+        return Some("it came or moved while this was planned".to_owned());
+    }
     match &entry.kind {
         Kind::Attached(_) => Some("it speaks of an image that stays, or that is not known".to_owned()),
         Kind::Cache => Some("a build cache".to_owned()),
@@ -233,7 +236,12 @@ async fn closures(
     reader: &Reader<'_>,
 ) -> Result<(Vec<bool>, Vec<bool>), Problem> {
     let roots = |keep: &dyn Fn(&Entry, &Option<String>) -> bool| -> Vec<Id> {
-        entries.iter().zip(reasons).filter(|(entry, why)| keep(entry, why)).filter_map(|(entry, _)| entry.id()).collect()
+        entries
+            .iter()
+            .zip(reasons)
+            .filter(|(entry, why)| keep(entry, why))
+            .filter_map(|(entry, _)| entry.id())
+            .collect()
     };
     let attached = |entry: &Entry| matches!(entry.kind, Kind::Attached(_));
     let mut stay_roots = roots(&|entry, why| why.is_some() && !attached(entry));
@@ -248,8 +256,7 @@ async fn closures(
             Kind::Attached(subject) => !graph.find(subject).is_some_and(|id| is(&gone, id)),
             _ => false,
         });
-        let more: Vec<Id> =
-            speaks.chain(strangers.filter_map(Entry::id)).filter(|id| !is(&kept, *id)).collect();
+        let more: Vec<Id> = speaks.chain(strangers.filter_map(Entry::id)).filter(|id| !is(&kept, *id)).collect();
         if more.is_empty() {
             return Ok((kept, gone));
         }

@@ -9,9 +9,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::image::attestations::is_attestation;
-use crate::image::manifest::{
-    Children, DOCKER_INDEX, DOCKER_MANIFEST, Descriptor, Manifest, OCI_INDEX, OCI_MANIFEST,
-};
+use crate::image::manifest::{Children, DOCKER_INDEX, DOCKER_MANIFEST, Descriptor, Manifest, OCI_INDEX, OCI_MANIFEST};
 use crate::image::{Digest, Repository, Tag};
 use crate::registry::{Catalog, Fault, Reference, RegistryError, referrers};
 
@@ -141,6 +139,7 @@ impl<'a> Reader<'a> {
             repository: self.repository.path().to_owned(),
             doing: format!("reading manifest {reference} of"),
             login: None,
+            needs: Default::default(),
         };
         RegistryError { attempt: Box::new(attempt), fault }
     }
@@ -216,12 +215,18 @@ mod tests {
     fn the_label_says_how_old_an_image_is_before_its_builder_does() {
         let label = |text: &str| json!({"Labels": {CREATED: text}});
         for (config, expected) in [
-            (json!({"created": "2026-11-20T10:00:00Z", "config": label("2026-11-19T10:00:00Z")}), "2026-11-19T10:00:00Z"),
+            (
+                json!({"created": "2026-11-20T10:00:00Z", "config": label("2026-11-19T10:00:00Z")}),
+                "2026-11-19T10:00:00Z",
+            ),
             (json!({"created": "2026-11-20T10:00:00.5+02:00", "config": {"Labels": null}}), "2026-11-20T08:00:00.5Z"),
             (json!({"created": "2026-11-20T10:00:00Z", "config": label("yesterday")}), "2026-11-20T10:00:00Z"),
             (json!({"created": "2026-11-20T10:00:00Z", "config": null}), "2026-11-20T10:00:00Z"),
             (json!({"created": "0001-01-01T00:00:00Z"}), ""),
-            (json!({"created": "1970-01-01T00:00:00Z", "config": label("1980-01-01T00:00:00Z")}), "1980-01-01T00:00:00Z"),
+            (
+                json!({"created": "1970-01-01T00:00:00Z", "config": label("1980-01-01T00:00:00Z")}),
+                "1980-01-01T00:00:00Z",
+            ),
             (json!({}), ""),
             (json!([]), ""),
         ] {
@@ -253,6 +258,8 @@ mod tests {
         let artifact = read(artifact).unwrap();
         assert_eq!((artifact.shape, artifact.subject.unwrap().to_string()), (Shape::Image, digest('f')));
         // A subject that cannot be read is not none.
-        assert!(read(json!({"schemaVersion": 2, "config": config, "subject": {"digest": "sha512:00", "size": 1}})).is_err());
+        assert!(
+            read(json!({"schemaVersion": 2, "config": config, "subject": {"digest": "sha512:00", "size": 1}})).is_err()
+        );
     }
 }

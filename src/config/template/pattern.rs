@@ -52,7 +52,8 @@ impl Template {
     /// # Errors
     /// A name that is not in `vars`, `{var:…}` in a circle, or more than anybody writes.
     pub fn tag_pattern(&self, vars: &BTreeMap<String, String>) -> Result<TagPattern, TemplateError> {
-        let mut writing = Writing { vars, text: r"\A(?:".to_owned(), exact: true, literal: 0, open: Vec::new(), pieces: 0 };
+        let mut writing =
+            Writing { vars, text: r"\A(?:".to_owned(), exact: true, literal: 0, open: Vec::new(), pieces: 0 };
         writing.template(self)?;
         writing.text.push_str(r")\z");
         let built = RegexBuilder::new(&writing.text).size_limit(REGEX_BYTES).dfa_size_limit(REGEX_BYTES).build();

@@ -60,7 +60,8 @@ fn each_rule_keeps_what_it_says() {
             ],
         ),
     ] {
-        let found: Vec<_> = kept(&table(), &rules(written)).into_iter().map(|(tag, why)| format!("{tag} {why}")).collect();
+        let found: Vec<_> =
+            kept(&table(), &rules(written)).into_iter().map(|(tag, why)| format!("{tag} {why}")).collect();
         assert_eq!(found, expected, "{written}");
     }
 }
@@ -76,7 +77,8 @@ fn no_rule_and_a_rule_of_nothing_delete_nothing() {
 
 #[test]
 fn what_has_no_time_stays_and_takes_no_slot() {
-    let candidates = [candidate("a", ""), candidate("b", "2026-01-01T00:00:00Z"), candidate("c", "2026-01-02T00:00:00Z")];
+    let candidates =
+        [candidate("a", ""), candidate("b", "2026-01-01T00:00:00Z"), candidate("c", "2026-01-02T00:00:00Z")];
     let found = kept(&candidates, &Retention { keep_last: Some(1), ..Retention::default() });
     assert_eq!(found.keys().collect::<Vec<_>>(), ["a", "c"]);
     assert_eq!(found["a"], "nothing says how old it is");
