@@ -15,6 +15,7 @@ use super::document::{Build, BuildState, Context, Document, Layer, PublishedTag,
 use super::escape::{code, fenced, html, link, prose};
 use super::headline::{count, duration, fate, headline};
 use super::outputs::RESULT_FILE;
+use super::retention;
 use super::verdict::verdicts;
 use crate::runner::summary::fit;
 
@@ -46,6 +47,7 @@ fn render(document: &Document, timelines: bool) -> String {
     out.push_str(&published(document));
     out.push_str(&other_tags(document));
     out.push_str(&kept_here(document));
+    out.push_str(&old_tags(document));
     out.push_str(&proof::section(document));
     out.push_str(&notes(document));
     if nothing_ran(document) {
@@ -172,6 +174,11 @@ fn other_tags(document: &Document) -> String {
         return String::new();
     }
     format!("### Other tags\n\n| Tag | What became of it |\n| --- | --- |\n{}\n", limited(rows.into_iter()))
+}
+
+fn old_tags(document: &Document) -> String {
+    let row = |(repository, said): (&str, String)| format!("- {}: {}\n", code(repository), prose(&said));
+    section("Old tags", retention::sentences(document).map(row))
 }
 
 /// What was loaded into the engine or written as a layout.

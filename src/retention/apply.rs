@@ -273,9 +273,9 @@ impl Hand<'_> {
     }
 }
 
-/// The registry will say the same each time.
+/// The registry will say the same each time, or has failed for so long that the next run had better go on.
 fn is_final(error: &RegistryError) -> bool {
-    matches!(error.fault, Fault::Unsupported(_)) || error.is_refusal()
+    matches!(error.fault, Fault::Unsupported(_)) || error.is_refusal() || error.is_transient()
 }
 
 /// Everything below a step stays with it.

@@ -32,6 +32,7 @@ pub(super) fn document(outcome: &Outcome) -> Document {
         trust: lowest_trust(&builds),
         builds,
         left_out: plan.map(|p| p.left_out.iter().map(decision).collect()).unwrap_or_default(),
+        retention: outcome.swept.iter().map(swept).collect(),
         notes: notes(outcome),
     }
 }
@@ -48,6 +49,18 @@ fn status(outcome: &Outcome) -> Status {
 /// Milliseconds are enough, and print well.
 fn seconds(exact: f64) -> f64 {
     (exact * 1000.0).round() / 1000.0
+}
+
+fn swept(swept: &crate::retention::Swept) -> SweptRepository {
+    SweptRepository {
+        repository: swept.plan.repository.to_string(),
+        targets: swept.plan.targets.clone(),
+        complete: swept.is_whole(),
+        deleted: swept.deleted.iter().map(ToString::to_string).collect(),
+        manifests: swept.manifests as u64,
+        staying: swept.plan.staying.len() as u64,
+        left: swept.left.iter().map(|left| LeftTag { tag: left.tag.to_string(), why: left.why.clone() }).collect(),
+    }
 }
 
 /// The plan's notes and those of the run, each once.

@@ -6,6 +6,7 @@ use super::*;
 pub(super) fn document(document: &mut Document, mask: &mut dyn FnMut(&mut String)) {
     document.failure.iter_mut().for_each(|f| failure(f, mask));
     document.notes.iter_mut().for_each(|n| problem(n, mask));
+    document.retention.iter_mut().flat_map(|r| &mut r.left).for_each(|left| mask(&mut left.why));
     document.left_out.iter_mut().for_each(|d| mask(&mut d.why));
     document.builder.iter_mut().for_each(|b| mask(&mut b.endpoint));
     document.cache.iter_mut().flat_map(|c| &mut c.skipped).for_each(&mut *mask);

@@ -1,11 +1,13 @@
 //! Version 1 of the result document, field by field. The doc comments are its documentation: the JSON Schema carries them.
 
 mod proof;
+mod retention;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use proof::*;
+pub use retention::*;
 
 /// What one run of StageFreight did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -45,6 +47,9 @@ pub struct Document {
     /// The lowest level that the proven builds reached; absent when nothing was to be proven, or something that was is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trust: Option<TrustLevel>,
+    /// What became of old tags, one for each repository where targets have a `retention`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retention: Vec<SweptRepository>,
     /// Trouble that failed nothing: withheld credentials, caches not reached.
     #[serde(default)]
     pub notes: Vec<Problem>,

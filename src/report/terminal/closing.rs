@@ -12,6 +12,7 @@ use crate::report::document::{
     Build, BuildError, BuildFailure, Document, Failure, Location, OtherTag, Problem, PublishedTag, Status,
 };
 use crate::report::headline::{duration, fate, headline, is_broken, other_problems, told_of, untold_errors};
+use crate::report::retention;
 
 /// So many problems are shown; the document has all.
 const PROBLEMS: usize = 30;
@@ -36,6 +37,7 @@ pub fn render(document: &Document, color: bool) -> String {
     block(&mut out, paint, "Published", published(document));
     block(&mut out, paint, "Other tags", other_tags(document));
     block(&mut out, paint, "Images", kept_here(document));
+    block(&mut out, paint, "Old tags", old_tags(document));
     block(&mut out, paint, "Proof", proof::rows(document, paint));
     let sign = match document.status {
         Status::Success => paint.good("✓"),
@@ -185,6 +187,10 @@ fn other_tags(document: &Document) -> Vec<String> {
         all.push(format!("… and {} more", tags.len() - REFERENCES));
     }
     all
+}
+
+fn old_tags(document: &Document) -> Vec<String> {
+    retention::sentences(document).map(|(at, said)| inline(&format!("{at}: {said}"), SENTENCE)).collect()
 }
 
 fn kept_here(document: &Document) -> Vec<String> {
