@@ -99,7 +99,16 @@ async fn old_versions_go_with_all_they_brought() {
     // `1.0.3` and `latest` are of one moment and take both places; `1.0.0` is needed by a tag that nobody here made.
     assert_eq!(going(&plan), ["1.0.0", "1.0.1", "1.0.2"], "{plan:#?}");
     assert_eq!((plan.manifests, plan.obstacle.as_ref()), (2 * 5, None));
-    insta::assert_snapshot!(retention::render::plan(&plan).replace(&private.host, "REGISTRY"), @"");
+    insta::assert_snapshot!(retention::render::plan(&plan).replace(&private.host, "REGISTRY"), @r"
+    REGISTRY/acme/app (target hub)
+      3 tags stay
+            2  among the newest 2
+            1  no template of the configuration makes it
+      3 tags and 10 manifests go
+        1.0.0  3c92a12eb975  2026-11-01 10:00  (the tag alone: its image is needed)
+        1.0.1  67d11d3070b2  2026-11-02 10:00
+        1.0.2  53ec62164852  2026-11-03 10:00
+    ");
 
     let swept = rules.apply(&catalog, &world.repository, plan).await;
     assert!(swept.is_whole(), "{swept:#?}");

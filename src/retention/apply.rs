@@ -92,14 +92,15 @@ pub async fn apply(
     let stop = cancel.child_token();
     let hand = Hand { catalog, question, reader: &reader, stop: &stop };
     let work = async {
-        // The first alone: where nothing may be deleted one request tells.
-        let mut groups = plan.groups.iter();
+        let (tags, manifests): (Vec<_>, Vec<_>) = plan.groups.iter().partition(|group| is_untag(group));
         let mut all = Vec::new();
-        if let Some(first) = groups.next() {
-            all.push(hand.group(first).await);
+        // Tags alone one by one: some registries have to be written to for that, and old ones stumble over a tag that is being
+        // written while they delete. The first manifest alone, too: where nothing may be deleted one request tells.
+        for group in tags.into_iter().chain(manifests.first().copied()) {
+            all.push(hand.group(group).await);
         }
-        let rest = futures::stream::iter(groups).map(|group| hand.group(group)).buffer_unordered(PARALLEL);
-        all.extend(rest.collect::<Vec<_>>().await);
+        let rest = futures::stream::iter(manifests.into_iter().skip(1)).map(|group| hand.group(group));
+        all.extend(rest.buffer_unordered(PARALLEL).collect::<Vec<_>>().await);
         all
     };
     let too_late = async {
@@ -271,6 +272,11 @@ impl Hand<'_> {
             Err(error) => Done::Failed(error),
         }
     }
+}
+
+/// The tag goes alone.
+fn is_untag(group: &Group) -> bool {
+    group.iter().all(|step| matches!(step.action, Action::Untag(..)))
 }
 
 /// The registry will say the same each time, or has failed for so long that the next run had better go on.

@@ -11,7 +11,7 @@ use super::Claims;
 use super::entries::{Entry, Kind, Root, entries, resolve};
 use super::graph::{Follow, Graph, Id};
 use super::order::{Action, Group, Step, order};
-use super::read::Reader;
+use super::read::{Reader, Shape};
 use super::rules::{self, Candidate, Ruling};
 use crate::config::conditions::NameList;
 use crate::image::{Digest, Repository, Tag};
@@ -252,11 +252,19 @@ async fn closures(
         let is = |flags: &[bool], id: Id| flags.get(id).copied().unwrap_or_default();
         // What speaks of an image that stays, stays, even if nothing lists it; and so does what speaks of an unknown one.
         let speaks = (0..graph.len()).filter(|id| is(&gone, *id) && graph.subject(*id).is_some_and(|s| is(&kept, s)));
-        let strangers = entries.iter().filter(|entry| match &entry.kind {
-            Kind::Attached(subject) => !graph.find(subject).is_some_and(|id| is(&gone, id)),
-            _ => false,
+        let mut more: Vec<Id> = speaks.collect();
+        let strangers = entries.iter().filter_map(|entry| match &entry.kind {
+            Kind::Attached(subject) => Some((entry.id()?, subject)),
+            _ => None,
         });
-        let more: Vec<Id> = speaks.chain(strangers.filter_map(Entry::id)).filter(|id| !is(&kept, *id)).collect();
+        let strangers: Vec<_> =
+            strangers.filter(|(_, subject)| !graph.find(subject).is_some_and(|id| is(&gone, id))).collect();
+        for (root, subject) in strangers {
+            more.extend([root, graph.node(subject, Shape::Unknown)]);
+        }
+        more.retain(|id| !is(&kept, *id));
+        graph.read(more.clone(), reader).await?;
+        more.retain(|id| graph.is_there(*id));
         if more.is_empty() {
             return Ok((kept, gone));
         }
