@@ -12,6 +12,7 @@ mod world;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use futures::StreamExt as _;
 use serde_json::json;
 use stagefreight::config::model::{Retention, Target};
 use stagefreight::image::manifest::{OCI_CONFIG, OCI_INDEX, OCI_MANIFEST};
@@ -411,4 +412,110 @@ async fn what_hangs_on_an_image_by_its_name_goes_and_stays_with_it() {
     expected.insert(hang(&snapshot.children(&snapshot.tags["1.0.1"])[0], ".att"));
     assert_eq!(world.tags().await, expected);
     everything_left_is_whole(&world, &private).await;
+}
+
+/// A checkout with a configuration, and the program in it.
+fn program(config: &str) -> (tempfile::TempDir, assert_cmd::Command) {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join(".stagefreight.yml"), config).unwrap();
+    std::fs::write(dir.path().join("Dockerfile"), "FROM scratch\n").unwrap();
+    let mut command = assert_cmd::Command::new(assert_cmd::cargo::cargo_bin!("stagefreight"));
+    command.current_dir(dir.path()).env_clear().env("HOME", dir.path()).env("TMPDIR", dir.path());
+    (dir, command)
+}
+
+#[tokio::test]
+async fn by_hand_the_plan_is_shown_and_carried_out() {
+    let private = Private::start(true);
+    let world = World::new(&private.host, "acme/app");
+    versions(&world, 4).await;
+    world.tag("edge", &world.attested("edge", &day(5)).await).await;
+    let config = format!(
+        "version: 1\nbuilds: [{{id: app, kind: docker}}]\ntargets:\n  - {{id: ours, kind: registry, build: app, url: '{}', path: acme/app, \
+         tags: ['{{version}}'], retention: 2, when: {{events: [tag]}}}}\n  - {{id: edge, kind: registry, build: app, url: '{}', path: acme/app, tags: [edge]}}\n",
+        private.host, private.host
+    );
+    let host = private.host.clone();
+    let run = |args: &[&str]| {
+        let (_dir, mut command) = program(&config);
+        let output = command.arg("retention").args(args).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().replace(&host, "REGISTRY");
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let (code, out, _) = run(&["plan"]);
+    assert_eq!(code, Some(0));
+    insta::assert_snapshot!(out, @"");
+    let (code, out, _) = run(&["plan", "--format", "json", "--target", "ours"]);
+    let plan: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(
+        (code, &plan["applied"], plan["repositories"][0]["plan"]["manifests"].as_u64()),
+        (Some(0), &json!(false), Some(10))
+    );
+    assert_eq!(world.tags().await.len(), 5, "a plan deletes nothing");
+
+    for (args, said) in [
+        (&["apply", "--target", "edge"][..], "target `edge` has no retention"),
+        (&["apply", "--target", "nobody"], "there is no registry target `nobody`"),
+    ] {
+        let (code, _, err) = run(args);
+        assert!(code == Some(2) && err.contains(said), "{code:?} {err}");
+    }
+    let (code, out, err) = run(&["apply"]);
+    assert_eq!(code, Some(0), "{err}");
+    assert!(out.ends_with("REGISTRY/acme/app: 2 tags and 10 manifests deleted, 3 tags stay\n"), "{out}");
+    assert_eq!(world.tags().await, ["1.0.2", "1.0.3", "edge"].map(str::to_owned).into());
+
+    drop(private);
+    let (code, out, _) = run(&["apply"]);
+    assert_eq!(code, Some(1));
+    assert!(out.contains("nothing is deleted: listing the tags of"), "{out}");
+}
+
+/// Decides over ten thousand tags, and tells what that took. `ci/bench` runs it; by itself it takes a minute to prepare.
+#[tokio::test]
+#[ignore = "a measurement"]
+async fn ten_thousand_tags_are_planned() {
+    let private = Private::start(true);
+    let world = World::new(&private.host, "acme/app");
+    let count: usize = 10_000;
+    let began = Instant::now();
+    let made = (0..count).map(|n| {
+        let world = &world;
+        async move {
+            let created = jiff::Timestamp::from_second(1_700_000_000 + 600 * n as i64).unwrap().to_string();
+            let image = world.image("amd64", &format!("number {n}"), &created).await;
+            world.tag(&format!("1.{}.{}", n / 100, n % 100), &image).await;
+        }
+    });
+    futures::stream::iter(made).buffer_unordered(16).collect::<()>().await;
+    println!("prepared in {:.1} s", began.elapsed().as_secs_f64());
+    // A round trip as it is between a runner and a registry elsewhere.
+    let proxy = FaultProxy::start(&private.host, [Rule::new(Make::Slow(Duration::from_millis(20)))]);
+    let repository = Repository::new(proxy.host(), world.repository.path()).unwrap();
+    let (far, near) = (catalog(proxy.host()), catalog(&private.host));
+    let rules = last(100);
+    let one = Instant::now();
+    for n in 0..200 {
+        let tag = name(&format!("1.{}.{}", n / 100, n % 100));
+        far.registry().get_manifest(&repository, &tag).await.unwrap();
+    }
+    let alone = one.elapsed().as_secs_f64() / 200.0;
+    let began = Instant::now();
+    let plan = rules.plan(&far, &repository).await;
+    let took = began.elapsed().as_secs_f64();
+    assert_eq!((plan.going.len(), plan.obstacle.as_ref()), (count - 100, None));
+    let began = Instant::now();
+    let local = rules.plan(&near, &world.repository).await;
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap().trim_start_matches("VmHWM:").trim();
+    // One request at a time needs as many as we do.
+    let requests = plan.requests as f64;
+    println!(
+        "retention of {count} tags: {took:.1} s, one request at a time {:.1} s ({:.1} times); {:.1} s without the distance; {:.2} requests a tag; peak {peak} of the whole test",
+        alone * requests,
+        alone * requests / took,
+        began.elapsed().as_secs_f64(),
+        requests / count as f64,
+    );
+    assert_eq!(local.requests, plan.requests);
 }

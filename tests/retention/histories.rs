@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use bytes::Bytes;
-use futures::{StreamExt as _, stream};
+use futures::stream;
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::Value;
@@ -26,7 +26,8 @@ async fn after_any_history_what_stays_is_whole_and_nothing_else_does() {
     let mut private = Private::start(true);
     let cosign = Cosign::new(private.dir.path());
     let began = Instant::now();
-    let all = stream::iter(std::env::var("SEED").map_or(0, |s| s.parse().unwrap())..HISTORIES).map(|seed| history(seed, &private, &cosign));
+    let all = stream::iter(std::env::var("SEED").map_or(0, |s| s.parse().unwrap())..HISTORIES)
+        .map(|seed| history(seed, &private, &cosign));
     let told: Vec<Told> = all.buffer_unordered(SIDE_BY_SIDE).collect().await;
     let sum = |of: fn(&Told) -> usize| told.iter().map(of).sum::<usize>();
     println!(
@@ -104,7 +105,13 @@ async fn history(seed: u64, private: &Private, cosign: &Cosign) -> Told {
     let swept = rules.apply(&catalog, &world.repository, plan).await;
     assert!(swept.is_whole(), "history {seed}: {swept:#?}");
 
-    println!("history {seed}: {} tags, written {:?} signed {:?} swept {:?}", before.tags.len(), written, signed_at, start.elapsed());
+    println!(
+        "history {seed}: {} tags, written {:?} signed {:?} swept {:?}",
+        before.tags.len(),
+        written,
+        signed_at,
+        start.elapsed()
+    );
     let after = private.storage().snapshot(&world.repository);
     let found: BTreeSet<String> = after.tags.keys().cloned().collect();
     assert_eq!(found, staying, "history {seed}");
@@ -152,7 +159,8 @@ fn compare(seed: u64, before: &Snapshot, after: &Snapshot) -> (BTreeSet<String>,
         assert_eq!(after.tags.contains_key(*tag), !follows, "history {seed}: {tag}");
     }
     for tag in before.tags.keys().filter(|tag| !tag.starts_with("sha256-")) {
-        let ours = tag.starts_with(|c: char| c.is_ascii_digit()) || tag.as_str() == "latest" || tag.starts_with("main-");
+        let ours =
+            tag.starts_with(|c: char| c.is_ascii_digit()) || tag.as_str() == "latest" || tag.starts_with("main-");
         assert!(ours || after.tags.contains_key(tag), "history {seed}: {tag} is not of our templates");
     }
     let gone: BTreeSet<String> = went.difference(&kept).cloned().collect();

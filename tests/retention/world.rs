@@ -1,5 +1,6 @@
 //! A registry of a test's own, whose storage can be looked into, and repositories with a history.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -179,22 +180,30 @@ pub struct World {
     pub registry: Registry,
     pub repository: Repository,
     scratch: tempfile::TempDir,
-    count: std::cell::Cell<usize>,
+    /// Blobs that are there.
+    sent: RefCell<BTreeSet<Digest>>,
+    /// Manifests that are there.
+    put: RefCell<BTreeMap<String, Manifest>>,
 }
 
 impl World {
     pub fn new(host: &str, path: &str) -> Self {
         let (registry, repository) = (registry(host), Repository::new(host, path).unwrap());
-        Self { registry, repository, scratch: tempfile::tempdir().unwrap(), count: std::cell::Cell::new(0) }
+        Self {
+            registry,
+            repository,
+            scratch: tempfile::tempdir().unwrap(),
+            sent: RefCell::default(),
+            put: RefCell::default(),
+        }
     }
 
     pub async fn blob(&self, media_type: &str, bytes: &[u8]) -> Value {
         let digest = Digest::of(bytes);
         let value = json!({"mediaType": media_type, "digest": digest, "size": bytes.len()});
         let descriptor: Descriptor = serde_json::from_value(value.clone()).unwrap();
-        if self.registry.head_blob(&self.repository, &digest).await.unwrap().is_none() {
-            self.count.set(self.count.get() + 1);
-            let path = self.scratch.path().join(self.count.get().to_string());
+        if self.sent.borrow_mut().insert(digest.clone()) {
+            let path = self.scratch.path().join(digest.hex());
             std::fs::write(&path, bytes).unwrap();
             self.registry.put_blob(&self.repository, &descriptor, &path).await.unwrap();
             std::fs::remove_file(path).unwrap();
@@ -204,14 +213,19 @@ impl World {
 
     pub async fn put(&self, value: &Value) -> Value {
         let manifest = Manifest::new(Bytes::from(value.to_string()), value["mediaType"].as_str().unwrap()).unwrap();
-        self.registry.put_manifest(&self.repository, &manifest.digest, &manifest).await.unwrap();
-        json!({"mediaType": manifest.media_type, "digest": manifest.digest, "size": manifest.bytes.len()})
+        let value = json!({"mediaType": manifest.media_type, "digest": manifest.digest, "size": manifest.bytes.len()});
+        if !self.put.borrow().contains_key(manifest.digest.as_str()) {
+            self.registry.put_manifest(&self.repository, &manifest.digest, &manifest).await.unwrap();
+            self.put.borrow_mut().insert(manifest.digest.to_string(), manifest);
+        }
+        value
     }
 
     /// An image of one platform; the same words are the same image. `created` is RFC 3339, or nothing.
     pub async fn image(&self, architecture: &str, words: &str, created: &str) -> Value {
-        let layer =
-            self.blob("application/vnd.oci.image.layer.v1.tar+gzip", format!("layer of {words}").as_bytes()).await;
+        // Few layers, so that images share some.
+        let layer = format!("layer {} of {}", words.len() % 3, self.repository.path());
+        let layer = self.blob("application/vnd.oci.image.layer.v1.tar+gzip", layer.as_bytes()).await;
         let mut config = json!({"os": "linux", "architecture": architecture, "of": words});
         if !created.is_empty() {
             config["created"] = json!(created);
@@ -244,7 +258,11 @@ impl World {
     }
 
     pub async fn tag(&self, tag: &str, descriptor: &Value) {
-        let manifest = self.registry.get_manifest(&self.repository, &digest(descriptor)).await.unwrap();
+        let known = self.put.borrow().get(descriptor["digest"].as_str().unwrap()).cloned();
+        let manifest = match known {
+            Some(manifest) => manifest,
+            None => self.registry.get_manifest(&self.repository, &digest(descriptor)).await.unwrap(),
+        };
         self.registry.put_manifest(&self.repository, &name(tag), &manifest).await.unwrap();
     }
 
