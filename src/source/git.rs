@@ -20,6 +20,11 @@ pub(super) fn read(root: &Path) -> Result<Option<Git>, Problem> {
     describe(&repository).map(Some).map_err(broken)
 }
 
+/// Opens the repository that holds the directory; nothing if none does.
+pub(super) fn find(root: &Path) -> Option<Result<gix::Repository, gix::Error>> {
+    worktree(root).map(open)
+}
+
 /// Environment that lets a child's git read a checkout owned by somebody else, as checkouts in CI containers are: the
 /// variables that name it a `safe.directory`, counted on from those the child inherits.
 pub fn child_git_env(root: &Path, inherited: &Vars) -> Vec<(String, String)> {

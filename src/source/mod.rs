@@ -2,6 +2,7 @@
 //!
 //! Reads; never writes, never runs git. A checkout owned by somebody else (`dubious ownership`) is read all the same.
 
+mod ancestry;
 mod context;
 mod dockerfiles;
 mod dockerignore;
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+pub use ancestry::{Ancestry, Gap, ancestry};
 pub use context::{OldFiles, older_than, too_old};
 pub use dockerfiles::clean_path;
 pub use git::child_git_env;
