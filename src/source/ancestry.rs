@@ -99,10 +99,19 @@ impl Walk {
 
 /// Compares two commits in the repository that holds the directory. Blocking; bounded to 200 000 commits.
 pub fn ancestry(root: &Path, older: &str, newer: &str) -> Ancestry {
+    compare(git::find(root), older, newer)
+}
+
+/// The same in a repository without a checkout.
+pub fn ancestry_in(bare: &Path, older: &str, newer: &str) -> Ancestry {
+    compare(Some(git::open(bare)), older, newer)
+}
+
+fn compare(repository: Option<Result<gix::Repository, gix::Error>>, older: &str, newer: &str) -> Ancestry {
     if older == newer {
         return Ancestry::Ancestor;
     }
-    match git::find(root) {
+    match repository {
         None => Ancestry::Unknown(Gap::NoRepository),
         Some(repository) => repository
             .and_then(|repository| walk(&repository, older, newer, COMMITS))

@@ -52,7 +52,7 @@ fn worktree(root: &Path) -> Option<&Path> {
 
 /// Opens a repository as it is, whoever owns it. That is safe because nothing in it is executed: we read objects,
 /// references and the address of `origin`.
-fn open(worktree: &Path) -> Result<gix::Repository, gix::Error> {
+pub(super) fn open(worktree: &Path) -> Result<gix::Repository, gix::Error> {
     let options = Options::default().permissions(Permissions::isolated()).with(gix::sec::Trust::Full);
     let mut repository = gix::open_opts(worktree, options)?;
     repository.object_cache_size_if_unset(4 * 1024 * 1024);

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-pub use ancestry::{Ancestry, Gap, ancestry};
+pub use ancestry::{Ancestry, Gap, ancestry, ancestry_in};
 pub use context::{OldFiles, older_than, too_old};
 pub use dockerfiles::clean_path;
 pub use git::child_git_env;
