@@ -139,4 +139,4 @@ fn relation(ancestry: Ancestry) -> Result<Relation, Option<String>> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

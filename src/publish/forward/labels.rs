@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use futures::StreamExt as _;
 use semver::Version;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::Holder;
 use crate::image::attestations::is_attestation;
@@ -112,15 +113,6 @@ fn annotations(manifest: &Manifest) -> Labels {
 }
 
 async fn config_labels(registry: &Registry, repository: &Repository, config: &Descriptor) -> Result<Labels, Problem> {
-    #[derive(Deserialize)]
-    struct Config {
-        config: Option<Inner>,
-    }
-    #[derive(Deserialize)]
-    struct Inner {
-        #[serde(rename = "Labels")]
-        labels: Option<BTreeMap<String, serde_json::Value>>,
-    }
     if config.size > MAX_CONFIG {
         return Err(unreadable(repository, config, &format!("it has {} bytes", config.size)));
     }
@@ -130,11 +122,24 @@ async fn config_labels(registry: &Registry, repository: &Repository, config: &De
         // The stream ends in an error where it is longer than the descriptor says.
         bytes.extend_from_slice(&chunk.map_err(|e| e.problem())?);
     }
-    let config: Config = serde_json::from_slice(&bytes)
-        .map_err(|_| unreadable(repository, config, "it is not what an image config should be"))?;
+    labels_in(&bytes).ok_or_else(|| unreadable(repository, config, "it is not what an image config should be"))
+}
+
+/// The labels in an image config; of a value that is no text, its JSON.
+fn labels_in(config: &[u8]) -> Option<Labels> {
+    #[derive(Deserialize)]
+    struct Config {
+        config: Option<Inner>,
+    }
+    #[derive(Deserialize)]
+    struct Inner {
+        #[serde(rename = "Labels")]
+        labels: Option<BTreeMap<String, Value>>,
+    }
+    let config: Config = serde_json::from_slice(config).ok()?;
     let labels = config.config.and_then(|inner| inner.labels).unwrap_or_default();
-    let text = |value: serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    Ok(labels.into_iter().map(|(name, value)| (name, text(value))).collect())
+    let text = |value: Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    Some(labels.into_iter().map(|(name, value)| (name, text(value))).collect())
 }
 
 async fn manifest(registry: &Registry, repository: &Repository, digest: &Digest) -> Result<Manifest, Problem> {
