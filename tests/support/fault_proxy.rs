@@ -265,10 +265,11 @@ async fn respond(shared: &Shared, request: Request, seen: &Seen) -> Response {
         _ => {}
     }
     let logged_out = matches!(fault, Some(Fault::LoggedOut));
-    if let Some(refused) = shared.gate(seen, logged_out) {
-        return refused;
-    }
-    let mut response = forward(shared, request, seen).await;
+    let gated = shared.gate(seen, logged_out);
+    let mut response = match gated {
+        Some(answer) => answer,
+        None => forward(shared, request, seen).await,
+    };
     match fault {
         Some(Fault::CloseAfter) => close(),
         Some(Fault::AnswerAfter(status, body)) => return answer(status, &[], body),
