@@ -30,3 +30,4 @@ mod runners;
 mod secrets;
 mod seen;
 mod signals;
+mod tags;
