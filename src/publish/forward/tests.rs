@@ -2,7 +2,6 @@ use std::path::Path;
 
 use rstest::rstest;
 
-use super::history::tests::of_checkout;
 use super::*;
 use crate::source::tests::support::{commit, git, repository};
 
