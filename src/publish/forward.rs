@@ -12,7 +12,7 @@ mod labels;
 use semver::Version as Semver;
 
 #[cfg(test)]
-pub(crate) use history::tests::of_checkout;
+pub(super) use history::tests::of_checkout;
 pub use history::{History, Relation};
 pub use labels::holder;
 
