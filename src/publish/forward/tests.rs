@@ -2,6 +2,7 @@ use std::path::Path;
 
 use rstest::rstest;
 
+use super::history::tests::of_checkout;
 use super::*;
 use crate::source::tests::support::{commit, git, repository};
 
