@@ -188,7 +188,8 @@ impl Api {
 
     async fn exchange(&self, call: &Call<'_>) -> Result<Response, Fault> {
         let timeouts = *self.registry.transport.timeouts();
-        let mut built = self.client()?.request(call.method.clone(), call.url.clone()).header(ACCEPT, "application/json");
+        let mut built =
+            self.client()?.request(call.method.clone(), call.url.clone()).header(ACCEPT, "application/json");
         if let Some(Credential(name, value)) = call.credential {
             built = built.header(name, sensitive(value)?);
         }

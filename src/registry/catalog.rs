@@ -194,10 +194,8 @@ impl Catalog {
     /// The specification's way: DELETE of the tag. Distribution 2 says 400 or 405; whatever is no refusal of this login means
     /// that it cannot be done so.
     async fn untag_plainly(&self, repository: &Repository, tag: &Tag, before: &Digest) -> Result<(), RegistryError> {
-        let cannot = |words: String| RegistryError {
-            attempt: self.deleting(repository, tag),
-            fault: Fault::Unsupported(words),
-        };
+        let cannot =
+            |words: String| RegistryError { attempt: self.deleting(repository, tag), fault: Fault::Unsupported(words) };
         match self.registry.delete_tag(repository, tag).await {
             // Some say yes and do nothing.
             Ok(()) => self.check_gone(repository, tag, before).await.map_err(|error| cannot(error.fault.to_string())),

@@ -19,8 +19,8 @@ use crate::image::{Descriptor, Digest, Repository, Tag};
 
 /// The layer with no files in it that every engine knows: 1024 zero bytes, compressed.
 const LAYER: [u8; 32] = [
-    31, 139, 8, 0, 0, 9, 110, 136, 0, 255, 98, 24, 5, 163, 96, 20, 140, 88, 0, 8, 0, 0, 255, 255, 46, 175, 181, 239, 0, 4,
-    0, 0,
+    31, 139, 8, 0, 0, 9, 110, 136, 0, 255, 98, 24, 5, 163, 96, 20, 140, 88, 0, 8, 0, 0, 255, 255, 46, 175, 181, 239, 0,
+    4, 0, 0,
 ];
 const LAYER_TYPE: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 /// So often a deletion that was done by half is done again.
@@ -76,10 +76,8 @@ pub(super) async fn put_back(
 /// Shows that this registry deletes by digest, without a tag being involved.
 async fn prove(catalog: &Catalog, repository: &Repository, tag: &Tag) -> Result<(), RegistryError> {
     let registry = catalog.registry();
-    let off = |words: String| RegistryError {
-        attempt: catalog.deleting(repository, tag),
-        fault: Fault::Unsupported(words),
-    };
+    let off =
+        |words: String| RegistryError { attempt: catalog.deleting(repository, tag), fault: Fault::Unsupported(words) };
     if catalog.is_plain() {
         // Where deletes are off, it says so of what is not there, too, and nothing needs to be written to find out.
         match registry.delete_manifest(repository, &dummy().digest).await {
@@ -144,12 +142,7 @@ async fn replace_and_delete(
     }
 }
 
-async fn replace(
-    catalog: &Catalog,
-    repository: &Repository,
-    tag: &Tag,
-    dummy: &Manifest,
-) -> Result<(), RegistryError> {
+async fn replace(catalog: &Catalog, repository: &Repository, tag: &Tag, dummy: &Manifest) -> Result<(), RegistryError> {
     catalog.registry().put_manifest(repository, tag, dummy).await?;
     catalog.delete_now(repository, &dummy.digest).await
 }
@@ -167,7 +160,8 @@ async fn restore(
         (Err(error), _) | (Ok(_), Err(error)) => error.fault.to_string(),
         (Ok(_), Ok(_)) => "the registry serves something else".to_owned(),
     };
-    let what = format!("{tag} may point to an empty image now, and could not be put back to {} ({why})", original.digest);
+    let what =
+        format!("{tag} may point to an empty image now, and could not be put back to {} ({why})", original.digest);
     Err(RegistryError { attempt: catalog.deleting(repository, tag), fault: Fault::Unsafe(what) })
 }
 

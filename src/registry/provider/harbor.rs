@@ -15,7 +15,8 @@ use super::super::tags::next_page;
 use super::{distinct, split};
 use crate::image::{Digest, Repository, Tag};
 
-const NEEDS: &str = "In Harbor the account or robot needs `list` and `delete` on artifacts and `delete` on tags of the project.";
+const NEEDS: &str =
+    "In Harbor the account or robot needs `list` and `delete` on artifacts and `delete` on tags of the project.";
 const NEEDS_CREATE: &str = "Create the project in Harbor first, or let this account create projects (a system robot needs \
                             `create` on projects).";
 const NEEDS_SCAN: &str = "In Harbor the account or robot needs `create` on scans of the project.";

@@ -12,7 +12,8 @@ use super::{distinct, split};
 use crate::credentials::Login;
 use crate::image::{Repository, Tag};
 
-const NEEDS: &str = "Quay's API wants an OAuth token with `repo:write`: log in as `$oauthtoken` with the token as password.";
+const NEEDS: &str =
+    "Quay's API wants an OAuth token with `repo:write`: log in as `$oauthtoken` with the token as password.";
 
 #[derive(Debug)]
 pub(in super::super) struct Quay {
