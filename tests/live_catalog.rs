@@ -222,6 +222,36 @@ async fn many_tags_of_one_image_go_at_the_same_time() {
 }
 
 #[tokio::test]
+async fn images_and_tags_go_at_the_same_time() {
+    for generation in [Generation::Two, Generation::Three] {
+        let own = Own::start(generation, true);
+        let (catalog, repository) = (catalog(&own.host), fresh(&own.host));
+        let (mut work, mut left) = (Vec::new(), Vec::new());
+        for n in 0..16 {
+            let (image, _) = seed(&catalog, &repository).await;
+            let (one, two) = (format!("{n:02}-a"), format!("{n:02}-b"));
+            put(&catalog, &repository, &[&one, &two], &image).await;
+            if n % 2 == 0 {
+                left.push(two);
+            }
+            let (catalog, repository) = (catalog.clone(), repository.clone());
+            work.push(async move {
+                match n % 2 {
+                    0 => catalog.untag(&repository, &tag(&one)).await,
+                    _ => catalog.delete(&repository, &image.digest).await,
+                }
+            });
+        }
+        for done in futures::future::join_all(work).await {
+            done.unwrap();
+        }
+        assert_eq!(names(&catalog, &repository).await, left, "{generation:?}");
+        let listed = catalog.tags(&repository).await.unwrap();
+        assert_eq!(catalog.resolve(&repository, listed, 16).await.unwrap().len(), left.len(), "none points to nothing");
+    }
+}
+
+#[tokio::test]
 async fn a_deleted_manifest_takes_its_tags() {
     for generation in [Generation::Two, Generation::Three] {
         let own = Own::start(generation, true);

@@ -18,6 +18,12 @@ async fn a_list_that_cannot_be_read_is_not_used() {
         answer(200, &json!([{"digest": digest, "tags": [{"name": "1.0"}, {"name": "not a tag"}]}])),
         answer(200, &json!([{"digest": digest, "tags": "1.0"}])),
         Some(Reply(200, vec![], b"[{\"digest\":".to_vec())),
+        // The rest is on a page that nothing points to.
+        Some(Reply(
+            200,
+            vec![("x-total-count", "2".into())],
+            json!([{"digest": digest, "tags": []}]).to_string().into(),
+        )),
         Some(Reply(200, vec![], vec![b' '; 9 << 20])),
         Some(Reply(302, vec![("location", "http://127.0.0.1:1/elsewhere".into())], vec![])),
         status(404),
