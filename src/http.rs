@@ -96,6 +96,14 @@ impl Default for Timeouts {
     }
 }
 
+impl Timeouts {
+    /// All limits in proportion to how long an answer may take.
+    pub fn silent_for(idle: Duration) -> Self {
+        let usual = Self::default();
+        Self { connect: usual.connect.min(idle), idle, commit: idle.saturating_mul(10) }
+    }
+}
+
 impl std::fmt::Debug for ProxySettings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let hidden = |proxy: &Option<String>| proxy.as_ref().map(|_| "***");
