@@ -74,12 +74,14 @@ async fn build_and_publish(
     outcome.notes.extend(access.notes.iter().cloned());
     // What builds: a daemon or an engine, and a builder on it. Logins are tried meanwhile.
     let buildx = Buildx::locate(&request.vars, private, &request.source.root).map_err(unusable)?.with_env(trust);
-    let (workplace, checked) =
-        tokio::join!(prepare(request, &plan, &access, &buildx, private, events, cancel), access.check(&plan, cancel));
+    let (workplace, checked) = tokio::join!(
+        prepare(request, &plan, &access, &buildx, private, events, cancel),
+        crate::preflight::registries::watch(&plan, &request.config, &access, events, cancel)
+    );
     let (backend, plan, workplace) = workplace?;
     outcome.notes.extend(backend.notes.iter().chain(&workplace.builder.notes).cloned());
     outcome.plan = Some(plan.clone());
-    checked?;
+    let _ = checked;
     // Build: one solve a step; its content goes to every registry by digest, under no tag.
     outcome.notes.extend(build::in_the_way(&request.source.root, &plan.steps));
     let shop = Workshop {
