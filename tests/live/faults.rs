@@ -90,11 +90,13 @@ fn a_tag_that_is_refused_fails_the_run_and_what_stands_is_recorded() {
 fn a_registry_that_shows_another_image_under_the_tag_fails_the_run() {
     let other = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2},"layers":[]}"#;
     let kind = ("content-type", "application/vnd.oci.image.manifest.v1+json".to_owned());
-    let lie = Rule::new(Fault::Answer(200, vec![kind], other.to_owned())).on("GET").at("/manifests/latest");
+    let lie = Rule::new(Fault::Answer(200, vec![kind], other.to_owned())).on("GET").at("/manifests/latest").after(2);
     let (sandbox, proxy) = faulty([lie]);
     let run = sandbox.run(&["run"]).exits(1);
-    run.says(&[proxy.host(), "latest"]);
+    run.says(&[proxy.host(), "latest", "reads back as"]);
     assert_eq!(sandbox.result()["status"], "failure");
+    let build = &sandbox.result()["builds"][0];
+    assert_eq!(build["others"][0]["fate"], "taken", "{build}");
     sandbox.assert_tidy(&run);
 }
 
