@@ -214,7 +214,7 @@ async fn stream(
         Ok(status) if status.success() => Ok(()),
         Ok(_) => Err(Trouble::Build),
         Err(ProcessError::Cancelled { .. }) => {
-            Err(failed(FailureKind::Interrupted, Problem::new("the build was stopped by a signal")).into())
+            Err(failed(FailureKind::Interrupted, Problem::new("the build was stopped before its end")).into())
         }
         Err(error) => Err(failed(FailureKind::Backend, Problem::new(error.to_string())).into()),
     }

@@ -18,6 +18,7 @@ use crate::event::Events;
 use crate::image::Repository;
 use crate::outcome::BuilderFacts;
 use crate::plan::{Output, Plan, Step, TargetPlan};
+use crate::problem::Problem;
 use crate::process;
 use crate::rundir::RunDir;
 
@@ -123,6 +124,17 @@ pub fn platforms(steps: &[Step], facts: &BuilderFacts) -> Vec<Check> {
         ))
     };
     wanted.iter().map(judge).collect()
+}
+
+/// Beside a run: says at once which platforms are emulated, and returns it for the report.
+pub async fn tell_platforms(plan: &Plan, facts: &BuilderFacts, events: &Events) -> Vec<Problem> {
+    let checks = platforms(&plan.steps, facts);
+    whisper(&checks, events).await;
+    let notes = verdict(&checks).notes;
+    for note in &notes {
+        events.info(&note.what).await;
+    }
+    notes
 }
 
 /// Two spellings of one platform: `linux/arm64` is `linux/arm64/v8`.

@@ -18,7 +18,7 @@ use crate::registry::{Grant, Provider, Registry, RegistryError};
 
 /// What has not answered by then is unknown.
 const LIMIT: Duration = Duration::from_secs(10);
-/// How long others may still answer once one check has failed a run.
+/// How long others may still answer once one check has failed a run, or the run does not wait for anything else.
 const MERCY: Duration = Duration::from_millis(500);
 
 /// How much is asked.
@@ -30,15 +30,17 @@ pub enum Depth {
     Doctor,
 }
 
-/// Beside a run: a check that fails sets `halt`, which ends what it is given to.
+/// Beside a run's builds: a check that fails sets `halt`, which stops them. When they have `ended`, what has not answered is
+/// not waited for: publishing will tell.
 pub async fn watch(
     plan: &Plan,
     config: &Config,
     access: &Access,
     events: &Events,
     halt: &CancellationToken,
+    ended: &CancellationToken,
 ) -> Verdict {
-    let checks = check(plan, config, access, Depth::Run, halt).await;
+    let checks = check(plan, config, access, Depth::Run, (halt, ended)).await;
     whisper(&checks, events).await;
     let verdict = verdict(&checks);
     if verdict.failure.is_some() {
@@ -47,13 +49,14 @@ pub async fn watch(
     verdict
 }
 
-/// Every registry of the plan's targets, in the plan's order. A target like one before it is not asked for again.
+/// Every registry of the plan's targets, in the plan's order. A target like one before it is not asked for again. The first
+/// token ends this at once, the second soon.
 pub async fn check(
     plan: &Plan,
     config: &Config,
     access: &Access,
     depth: Depth,
-    cancel: &CancellationToken,
+    (now, soon): (&CancellationToken, &CancellationToken),
 ) -> Vec<Check> {
     let until = Instant::now() + LIMIT;
     let mut seen = BTreeSet::new();
@@ -66,20 +69,22 @@ pub async fn check(
             (i, one(target, access, deletes, depth, until).await)
         })
         .collect();
-    let (mut found, mut patience) = (Vec::new(), until + MERCY);
+    let (mut found, mut patience, mut hurried) = (Vec::new(), until + MERCY, false);
     loop {
         tokio::select! {
             next = asked.next() => match next {
                 Some((i, checks)) => {
-                    if depth == Depth::Run && checks.iter().any(Check::is_fatal) {
-                        patience = patience.min(Instant::now() + MERCY);
-                    }
+                    hurried |= depth == Depth::Run && checks.iter().any(Check::is_fatal);
                     found.push((i, checks));
                 }
                 None => break,
             },
+            () = soon.cancelled(), if !hurried => hurried = true,
             () = tokio::time::sleep_until(patience) => break,
-            () = cancel.cancelled() => break,
+            () = now.cancelled() => break,
+        }
+        if hurried {
+            patience = patience.min(Instant::now() + MERCY);
         }
     }
     found.sort_by_key(|(i, _)| *i);
