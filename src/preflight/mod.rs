@@ -90,7 +90,7 @@ pub struct Check {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Examination {
     /// Version of this document.
-    pub version: u32,
+    pub schema_version: u32,
     /// Nothing failed.
     pub healthy: bool,
     /// How long it took.
@@ -156,7 +156,7 @@ impl Examination {
     pub fn new(checks: Vec<Check>, took: std::time::Duration) -> Self {
         let healthy = checks.iter().all(|check| check.state != State::Failed);
         let seconds = (took.as_secs_f64() * 1000.0).round() / 1000.0;
-        Self { version: 1, healthy, seconds, checks }
+        Self { schema_version: 1, healthy, seconds, checks }
     }
 }
 

@@ -132,7 +132,7 @@ async fn with_builder(
         subject: Subject::Builder,
         aspect: Aspect::Builder,
         state: State::Ok,
-        says: workplace.builder.headline(),
+        says: workplace.builder.headline().trim_start_matches("builder ").to_owned(),
         cure: None,
     }];
     let warn = |note: &Problem| Check::of(&Subject::Builder, Aspect::Builder, State::Ok, note.clone());

@@ -181,7 +181,8 @@ impl FaultProxy {
     /// Wants Bearer tokens from now on, and gives them for this login; without one, for reading only.
     pub fn with_tokens(self, user: &str, pass: &str, life: Duration) -> Self {
         let (user, pass) = (user.to_owned(), pass.to_owned());
-        *self.shared.tokens.lock().unwrap() = Some(Tokens { user, pass, life, allowed: None, legible: false, given: HashMap::new() });
+        *self.shared.tokens.lock().unwrap() =
+            Some(Tokens { user, pass, life, allowed: None, legible: false, given: HashMap::new() });
         self
     }
 
@@ -426,7 +427,8 @@ impl Tokens {
         if self.legible {
             let encode = |text: String| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text);
             let claims = serde_json::json!({"jti": token, "access": access});
-            token = format!("{}.{}.{}", encode(r#"{"alg":"none"}"#.into()), encode(claims.to_string()), encode("s".into()));
+            token =
+                format!("{}.{}.{}", encode(r#"{"alg":"none"}"#.into()), encode(claims.to_string()), encode("s".into()));
         }
         self.given.insert(token.clone(), (scopes, Instant::now() + self.life));
         let body = serde_json::json!({"token": token, "expires_in": 300});

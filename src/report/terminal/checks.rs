@@ -110,15 +110,35 @@ mod tests {
             check(&hub, Aspect::Referrers, State::Unknown, "reg.example.com gave no answer in time", None),
         ];
         let found = Examination::new(checks, std::time::Duration::from_millis(432));
-        insta::assert_snapshot!(render(&found, false), @"");
+        insta::assert_snapshot!(render(&found, false), @r"
+        Builder
+          ✓ builder       builder b: buildkitd at tcp://b:1, driver remote
+          ! platform      linux/arm64 is emulated
+                          → build on arm64
+
+        Target hub: reg.example.com/team/app
+          ✓ reachable     reg.example.com answers
+          ✗ push          no right : :error::to push
+                          → ask
+                            for it
+          – deletes       deletes are disabled
+          ? referrers     reg.example.com gave no answer in time
+
+        ✗ 1 of 6 checks failed, 1 could not be told (0.4s)
+        ");
         assert!(render(&found, true).contains("\u{1b}["));
     }
 
     #[test]
     fn nothing_and_all_well_are_said() {
         let took = std::time::Duration::from_millis(40);
-        insta::assert_snapshot!(render(&Examination::new(Vec::new(), took), false), @"");
+        insta::assert_snapshot!(render(&Examination::new(Vec::new(), took), false), @"✓ Nothing to check: the plan builds nothing (40ms)");
         let one = vec![check(&Subject::Builder, Aspect::Builder, State::Ok, "b", None)];
-        insta::assert_snapshot!(render(&Examination::new(one, took), false), @"");
+        insta::assert_snapshot!(render(&Examination::new(one, took), false), @r"
+        Builder
+          ✓ builder       b
+
+        ✓ 1 check, nothing failed (40ms)
+        ");
     }
 }
