@@ -21,20 +21,20 @@ pub(super) type Answer<T> = Option<Result<T, RegistryError>>;
 /// How the right to push is found out where no token tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Trial {
-    /// An upload is opened and cancelled, which leaves nothing.
+    /// An upload that nobody began is gone on with, which leaves nothing.
     Upload,
-    /// The same, but only where the repository is there already: some programs create it when an upload is opened.
+    /// The same, but only where the repository is there already: some programs create what is not.
     UploadIfThere,
-    /// Not at all: what an opened upload leaves behind there is not known, or it cannot be cancelled.
+    /// Not at all: what such a registry does then is not known.
     Never,
 }
 
 /// Which trial is harmless where. Harbor, GitLab, Docker Hub, Quay and ACR give tokens that tell, so that none is needed.
 pub(super) fn trial(provider: Provider) -> Trial {
     match provider {
-        // Packages are made when a blob is finished.
+        // Packages are made when a blob is finished, and rights looked at before uploads.
         Provider::Gitea => Trial::Upload,
-        // `distribution` makes nothing of it, zot makes the repository.
+        // `distribution` makes nothing of it, zot the repository.
         Provider::Generic => Trial::UploadIfThere,
         _ => Trial::Never,
     }
@@ -120,17 +120,12 @@ impl Seen<'_> {
         })
     }
 
-    /// What an upload opened and cancelled came to.
+    /// What going on with an upload that nobody began came to.
     pub(super) fn upload(&self, answer: &Answer<()>) -> Check {
         match answer {
             None => self.silent(Aspect::Push),
-            Some(Ok(())) => {
-                let says = format!("{} takes uploads: one was opened and cancelled", self.place);
-                self.check(Aspect::Push, State::Ok, says)
-            }
+            Some(Ok(())) => self.check(Aspect::Push, State::Ok, format!("{} takes uploads from us", self.place)),
             Some(Err(error)) if error.is_refusal() => self.failed(Aspect::Push, error),
-            // For one a method that a proxy before the registry does not let pass.
-            Some(Err(error)) if matches!(error.fault, Fault::Unsupported(_)) => self.failed(Aspect::Push, error),
             Some(Err(error)) => self.unknown(Aspect::Push, error),
         }
     }

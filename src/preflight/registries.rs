@@ -126,7 +126,7 @@ async fn one(target: &TargetPlan, access: &Access, deletes: bool, depth: Depth, 
     checks
 }
 
-/// The token's own words first; an upload only where opening one leaves nothing.
+/// The token's own words first; a trial only where it leaves nothing.
 async fn push(registry: &Registry, target: &TargetPlan, seen: Seen<'_>, grant: &Grant, until: Instant) -> Check {
     let repository = &target.repository;
     if target.provider == Provider::Quay {
@@ -148,7 +148,7 @@ async fn push(registry: &Registry, target: &TargetPlan, seen: Seen<'_>, grant: &
         Trial::UploadIfThere => match within(until, registry.has_repository(repository)).await {
             Some(Ok(true)) => {}
             Some(Ok(false)) => {
-                return seen.untried("the repository is not there yet, and opening an upload could create it");
+                return seen.untried("the repository is not there yet, and trying could create it");
             }
             Some(Err(error)) => return seen.upload(&Some(Err(error))),
             None => return seen.upload(&None),

@@ -95,7 +95,7 @@ fn what_a_token_says_of_pushing(#[case] provider: Provider, #[case] grant: Grant
 }
 
 #[test]
-fn an_upload_is_opened_only_where_that_leaves_nothing() {
+fn uploads_are_tried_only_where_that_leaves_nothing() {
     use Provider::*;
     assert_eq!(trial(Gitea), Trial::Upload);
     assert_eq!(trial(Generic), Trial::UploadIfThere);
@@ -109,7 +109,7 @@ fn an_upload_is_opened_only_where_that_leaves_nothing() {
 #[case(Some(Ok(())), State::Ok)]
 #[case(Some(Err(error(Fault::Unauthorized(String::new())))), State::Failed)]
 #[case(Some(Err(error(Fault::Denied(String::new())))), State::Failed)]
-#[case(Some(Err(error(Fault::Unsupported(String::new())))), State::Failed)]
+#[case(Some(Err(error(Fault::Unsupported(String::new())))), State::Unknown)]
 #[case(Some(Err(error(Fault::NameUnknown))), State::Unknown)]
 #[case(Some(Err(error(Fault::Broken(String::new())))), State::Unknown)]
 fn what_an_upload_tells(#[case] answer: Answer<()>, #[case] state: State) {

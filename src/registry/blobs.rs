@@ -153,7 +153,7 @@ impl Registry {
         }
     }
 
-    pub(super) fn upload_location(&self, response: &Response, asked: &Url) -> Result<Url, Fault> {
+    fn upload_location(&self, response: &Response, asked: &Url) -> Result<Url, Fault> {
         let given = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
         let Some(mut url) = given.and_then(|given| asked.join(given).ok()) else {
             return Err(Fault::Protocol("no address to upload to".into()));

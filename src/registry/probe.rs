@@ -2,6 +2,7 @@
 //!
 //! What an answer means for a run is decided elsewhere; which of these are harmless on which kind of registry, too.
 
+use bytes::Bytes;
 use reqwest::Method;
 use serde_json::Value;
 
@@ -14,6 +15,8 @@ use super::transport::{Body, Request};
 use crate::image::manifest::{MAX_MANIFEST, OCI_INDEX};
 use crate::image::{Digest, Repository};
 
+/// An upload that nobody began: what registries give are random.
+const NOBODYS_UPLOAD: &str = "00000000-0000-0000-0000-000000000000";
 /// A digest that no content has.
 const NOBODYS: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
 
@@ -64,22 +67,28 @@ impl Registry {
         }
     }
 
-    /// Opens an upload and cancels it at once: whether the login may push. Some registries create the repository for it.
+    /// Goes on with an upload that nobody began, which only those may who may push: whether the login may.
+    ///
+    /// Opening one and cancelling it would say the same, and leave a file behind: the `distribution` registry writes the
+    /// state of an upload anew when it closes the one it has just cancelled (2.8.3). Some registries create a repository
+    /// that is not there for this, too.
     ///
     /// # Errors
-    /// When the registry does not open one.
+    /// When the login may not, or the registry says neither.
     pub async fn try_upload(&self, repository: &Repository) -> Result<(), RegistryError> {
-        let attempt = self.attempt(repository, "opening an upload to".to_owned());
+        let attempt = self.attempt(repository, "trying whether uploads are taken by".to_owned());
         let scope = scope(repository.path(), "pull,push");
-        let url = self.url(&attempt, repository, "blobs/uploads/")?;
-        let request = Request { method: Method::POST, url, scope: scope.clone(), accept: None, body: Body::None };
-        let response = retry(|| self.transport.send(&attempt, &request)).await?;
-        // Without an address there is nothing to cancel, and pushing will tell.
-        let Ok(url) = self.upload_location(&response, &request.url) else { return Ok(()) };
-        let cancel = Request { method: Method::DELETE, url, scope, accept: None, body: Body::None };
-        // A registry that cannot cancel forgets uploads in its own time.
-        let _ = retry(|| self.transport.send(&attempt, &cancel)).await;
-        Ok(())
+        let url = self.url(&attempt, repository, &format!("blobs/uploads/{NOBODYS_UPLOAD}"))?;
+        let body = Bytes::new();
+        let body = Body::Bytes(&body, "application/octet-stream");
+        let request = Request { method: Method::PATCH, url, scope, accept: None, body };
+        match retry(|| self.transport.send(&attempt, &request)).await {
+            Err(error) if no_such_upload(&error.fault) => Ok(()),
+            Err(error) => Err(error),
+            Ok(_) => {
+                Err(RegistryError { attempt, fault: Fault::Protocol("it goes on with an upload that is none".into()) })
+            }
+        }
     }
 
     /// Tries to delete a manifest that cannot exist: whether the registry would delete one that does, for this login.
@@ -117,6 +126,30 @@ impl Registry {
     }
 }
 
+/// 404 or 400, as `BLOB_UPLOAD_UNKNOWN` or `BLOB_UPLOAD_INVALID`.
+fn no_such_upload(fault: &Fault) -> bool {
+    match fault {
+        Fault::NotFound => true,
+        Fault::Rejected { message, .. } => message.starts_with("BLOB_UPLOAD_"),
+        _ => false,
+    }
+}
+
 fn nobodys() -> Digest {
     NOBODYS.parse().unwrap_or_else(|_| Digest::of(b"nobody's"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_upload_is_told_from_a_missing_repository() {
+        assert!(no_such_upload(&Fault::NotFound));
+        let rejected = |message: &str| Fault::Rejected { status: 400, message: message.into() };
+        assert!(no_such_upload(&rejected("BLOB_UPLOAD_INVALID: blob upload invalid")));
+        for other in [rejected("NAME_INVALID: no"), Fault::NameUnknown, Fault::Unauthorized("BLOB_UPLOAD_".into())] {
+            assert!(!no_such_upload(&other), "{other}");
+        }
+    }
 }
