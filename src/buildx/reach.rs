@@ -1,6 +1,7 @@
-//! Whether a builder reaches registries: asked by a solve that makes nothing, read from what BuildKit says of each.
+//! Whether a builder reaches a registry: asked by a solve that begins with an image which cannot exist, and makes nothing.
 //!
-//! Each registry is named as a cache that cannot exist. BuildKit asks all of them at once and fails for none, in about 0.1 s.
+//! One solve for each registry, about 0.1 s. (Caches that cannot exist would do for all of them in one solve; but BuildKit waits
+//! for a cache inside its scheduler, so one registry that hangs would stop every build of the daemon.)
 
 use std::path::Path;
 
@@ -8,9 +9,6 @@ use super::event::Vertex;
 use super::progress::Format;
 use super::progress::clean::clean;
 use crate::image::Repository;
-
-/// What the solve builds: one file of its own context. Without a result BuildKit would look for no cache.
-pub const DOCKERFILE: &str = "FROM scratch\nCOPY Dockerfile /\n";
 
 /// Nothing has this digest.
 const NOTHING: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
@@ -20,22 +18,24 @@ const NOTHING: &str = "sha256:00000000000000000000000000000000000000000000000000
 pub enum Reach {
     /// It answered: that there is nothing, or that it wants a login.
     Reached,
-    /// There is no way, and trying again would change nothing: the reason in BuildKit's words.
+    /// Somebody answers there, without a certificate that the builder trusts: the reason in BuildKit's words.
+    Untrusted(String),
+    /// There is no way, and trying again would change nothing: the same.
     Unreached(String),
-    /// Anything else, in BuildKit's words.
+    /// Anything else: the same.
     Unclear(String),
 }
 
-/// `buildx build …` in a directory that holds [`DOCKERFILE`] and nothing else. Each repository with whether it is reached
-/// without verified TLS.
-pub fn argv(builder: &str, format: Format, context: &Path, repositories: &[(Repository, bool)]) -> Vec<String> {
+/// The Dockerfile that asks.
+pub fn dockerfile(repository: &Repository) -> String {
+    format!("FROM {repository}@{NOTHING}\n")
+}
+
+/// `buildx build …` in a directory that holds [`dockerfile`] and nothing else.
+pub fn argv(builder: &str, format: Format, context: &Path) -> Vec<String> {
     let mut argv: Vec<String> = ["build", "--builder", builder, "--progress", format.flag()].map(str::to_owned).into();
-    argv.extend(["--output", "type=cacheonly", "--provenance=false", "--sbom=false"].map(str::to_owned));
-    for (repository, insecure) in repositories {
-        let lax = if *insecure { ",registry.insecure=true" } else { "" };
-        argv.extend(["--cache-from".to_owned(), format!("type=registry,ref={repository}@{NOTHING}{lax}")]);
-    }
-    argv.extend(["--".to_owned(), context.display().to_string()]);
+    argv.extend(["--output", "type=cacheonly", "--provenance=false", "--sbom=false", "--"].map(str::to_owned));
+    argv.push(context.display().to_string());
     argv
 }
 
@@ -62,16 +62,11 @@ fn judge(error: &str) -> Reach {
     {
         return Reach::Unclear(said);
     }
-    if has(&[
-        "no such host",
-        "connection refused",
-        "no route to host",
-        "network is unreachable",
-        "x509:",
-        "tls: ",
-        "server gave HTTP response to HTTPS client",
-    ]) {
+    if has(&["no such host", "connection refused", "no route to host", "network is unreachable"]) {
         return Reach::Unreached(said);
+    }
+    if has(&["x509:", "tls: ", "server gave HTTP response to HTTPS client"]) {
+        return Reach::Untrusted(said);
     }
     let answered = ["not found", "unexpected status", "insufficient_scope", "authorization failed", "access denied"];
     if has(&answered) || has(&["401 Unauthorized", "403 Forbidden", "failed to authorize", "no basic auth"]) {
@@ -91,54 +86,36 @@ mod tests {
     }
 
     #[test]
-    fn the_question_names_every_repository_and_makes_nothing() {
-        let asked = [(repository("reg.example.com/team/app"), false), (repository("localhost:5000/app"), true)];
-        let argv = argv("b", Format::RawJson, Path::new("/run/preflight"), &asked);
-        let zeros = "0".repeat(64);
-        assert_eq!(
-            argv,
-            [
-                "build",
-                "--builder",
-                "b",
-                "--progress",
-                "rawjson",
-                "--output",
-                "type=cacheonly",
-                "--provenance=false",
-                "--sbom=false",
-                "--cache-from",
-                &format!("type=registry,ref=reg.example.com/team/app@sha256:{zeros}"),
-                "--cache-from",
-                &format!("type=registry,ref=localhost:5000/app@sha256:{zeros},registry.insecure=true"),
-                "--",
-                "/run/preflight",
-            ]
-        );
+    fn the_question_makes_nothing() {
+        let argv = argv("b", Format::RawJson, Path::new("/run/preflight-0"));
+        let question = "build --builder b --progress rawjson --output type=cacheonly --provenance=false --sbom=false -- /run/preflight-0";
+        assert_eq!(argv.join(" "), question);
+        let text = dockerfile(&repository("reg.example.com/team/app"));
+        assert_eq!(text, format!("FROM reg.example.com/team/app@sha256:{}\n", "0".repeat(64)));
     }
 
     // As buildkitd 0.32 wrote them.
     #[rstest]
-    #[case("failed to configure registry cache importer: localhost:5000/app@sha256:0: not found", Reach::Reached)]
+    #[case("localhost:5000/app@sha256:0: not found", Reach::Reached)]
     #[case(
-        "failed to configure registry cache importer: unexpected status from HEAD request to http://localhost:5000/v2/app/manifests/sha256:0: 401 Unauthorized",
+        "unexpected status from HEAD request to http://localhost:5000/v2/app/manifests/sha256:0: 401 Unauthorized",
         Reach::Reached
     )]
     #[case(
-        "failed to configure registry cache importer: failed to do request: Head \"https://localhost:9/v2/app/manifests/sha256:0\": dial tcp 127.0.0.1:9: connect: connection refused",
+        "failed to do request: Head \"https://localhost:9/v2/app/manifests/sha256:0\": dial tcp 127.0.0.1:9: connect: connection refused",
         Reach::Unreached("dial tcp 127.0.0.1:9: connect: connection refused".into())
     )]
     #[case(
-        "failed to configure registry cache importer: failed to do request: Head \"https://no.such/v2/app/manifests/sha256:0\": dial tcp: lookup no.such on 10.0.0.1:53: no such host",
+        "failed to do request: Head \"https://no.such/v2/app/manifests/sha256:0\": dial tcp: lookup no.such on 10.0.0.1:53: no such host",
         Reach::Unreached("dial tcp: lookup no.such on 10.0.0.1:53: no such host".into())
     )]
     #[case(
         "failed to do request: Head \"https://reg/v2/app/manifests/sha256:0\": tls: failed to verify certificate: x509: certificate signed by unknown authority",
-        Reach::Unreached("tls: failed to verify certificate: x509: certificate signed by unknown authority".into())
+        Reach::Untrusted("tls: failed to verify certificate: x509: certificate signed by unknown authority".into())
     )]
     #[case(
         "failed to do request: Head \"https://reg/v2/app/manifests/sha256:0\": http: server gave HTTP response to HTTPS client",
-        Reach::Unreached("http: server gave HTTP response to HTTPS client".into())
+        Reach::Untrusted("http: server gave HTTP response to HTTPS client".into())
     )]
     #[case(
         "failed to authorize: failed to fetch anonymous token: Get \"https://auth.reg/token?scope=x\": dial tcp: lookup auth.reg: no such host",
@@ -151,7 +128,7 @@ mod tests {
     #[case("something \u{1b}[31mnew", Reach::Unclear("something new".into()))]
     fn what_buildkit_says_is_told_apart(#[case] error: &str, #[case] reach: Reach) {
         let (repository, zeros) = (repository("localhost:5000/app"), "0".repeat(64));
-        let name = format!("importing cache manifest from {repository}@sha256:{zeros}");
+        let name = format!("[internal] load metadata for {repository}@sha256:{zeros}");
         let vertex = Vertex { name, error: error.to_owned(), ..Vertex::default() };
         assert_eq!(read(&vertex, &repository), Some(reach));
     }
@@ -160,7 +137,7 @@ mod tests {
     fn only_the_end_of_its_own_vertex_tells_something() {
         let zeros = "0".repeat(64);
         let mut vertex = Vertex {
-            name: format!("importing cache manifest from localhost:5000/app@sha256:{zeros}"),
+            name: format!("[internal] load metadata for localhost:5000/app@sha256:{zeros}"),
             ..Vertex::default()
         };
         assert_eq!(read(&vertex, &repository("localhost:5000/app")), None);

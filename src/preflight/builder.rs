@@ -2,9 +2,9 @@
 //! asked for.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::time::Duration;
 
+use futures::StreamExt as _;
 use tokio_util::sync::CancellationToken;
 
 use super::{Aspect, Check, State, Subject, Verdict, verdict, whisper};
@@ -24,6 +24,8 @@ use crate::rundir::RunDir;
 
 /// What has not answered by then is unknown.
 const LIMIT: Duration = Duration::from_secs(10);
+/// How many registries the builder is asked about at a time.
+const SIDE_BY_SIDE: usize = 4;
 /// A build that takes no longer is its own answer: nothing is asked beside it.
 const HEAD_START: Duration = Duration::from_millis(400);
 
@@ -157,54 +159,66 @@ fn native(own: &str, other: &str) -> bool {
     own_os == other_os && (own == other || matches!((&*own, &*other), ("amd64", "386") | ("arm64", "arm")))
 }
 
-/// Whether the builder reaches every registry it pushes to.
+/// Whether the builder reaches every registry it pushes to. Each host is asked once.
 pub async fn reachable(plan: &Plan, asked: Asked<'_>, cancel: &CancellationToken) -> Vec<Check> {
     let mut checks = Vec::new();
-    let mut wanted: BTreeMap<&Repository, &TargetPlan> = BTreeMap::new();
+    let mut hosts: BTreeMap<&str, Vec<&TargetPlan>> = BTreeMap::new();
     for step in &plan.steps {
         let Output::Publish { targets } = &step.output else { continue };
         for target in targets {
             let ours = step.crucible.is_some()
                 || asked.builder.driver == Driver::Engine
                 || !asked.access.builder_can_push(target);
-            if ours {
-                checks.push(about(target, State::NotNeeded, "its content is uploaded from here, not by the builder"));
-            } else {
-                wanted.entry(&target.repository).or_insert(target);
+            match ours {
+                true => checks.push(about(
+                    target,
+                    State::NotNeeded,
+                    "its content is uploaded from here, not by the builder",
+                )),
+                false => hosts.entry(target.repository.host()).or_default().push(target),
             }
         }
     }
-    if wanted.is_empty() {
-        return checks;
-    }
-    let repositories: Vec<(Repository, bool)> =
-        wanted.keys().map(|&r| (r.clone(), asked.access.is_insecure(r.host()))).collect();
-    let mut found = BTreeMap::new();
-    let asking = solve(&repositories, asked, cancel, &mut found);
-    let trouble = match tokio::time::timeout(LIMIT, asking).await {
-        Ok(Ok(())) => None,
-        Ok(Err(trouble)) => Some(trouble),
-        Err(_) => Some(format!("it gave no answer within {} s", LIMIT.as_secs())),
-    };
-    for (repository, target) in wanted {
-        let host = repository.host();
-        checks.push(match found.remove(repository) {
-            Some(Reach::Reached) => about(target, State::Ok, &format!("the builder reaches {host}")),
-            Some(Reach::Unreached(why)) => {
-                about(target, State::Failed, &format!("the builder, which is to push there, does not reach {host}: {why}")).cure(format!(
-                    "a registry must be reachable from the builder's own machine: check its DNS, its proxy, and for a private CA or plain http the entry for {host} in its buildkitd.toml"
-                ))
-            }
-            Some(Reach::Unclear(why)) => {
-                about(target, State::Unknown, &format!("whether the builder reaches {host} is not clear: {why}"))
-            }
-            None => {
-                let why = trouble.as_deref().unwrap_or("it said nothing about it");
-                about(target, State::Unknown, &format!("the builder was asked whether it reaches {host}, and {why}"))
-            }
-        });
-    }
+    let answers = futures::stream::iter(hosts.into_iter().enumerate())
+        .map(|(i, (host, targets))| async move {
+            let solve = solve(i, &targets[0].repository, asked, cancel);
+            let reach = match tokio::time::timeout(LIMIT, solve).await {
+                Ok(reach) => reach,
+                Err(_) => Reach::Unclear(format!("no answer within {} s", LIMIT.as_secs())),
+            };
+            let insecure = asked.access.is_insecure(host);
+            targets.into_iter().map(|target| judge(target, &reach, insecure)).collect::<Vec<_>>()
+        })
+        .buffer_unordered(SIDE_BY_SIDE);
+    checks.extend(answers.collect::<Vec<_>>().await.into_iter().flatten());
     checks
+}
+
+/// What an answer means. A push that is told to do without verified TLS goes on where this question stopped.
+pub(super) fn judge(target: &TargetPlan, reach: &Reach, insecure: bool) -> Check {
+    let host = target.repository.host();
+    // Without a port the question went to that of https, and a push goes to that of http next.
+    let elsewhere = insecure && !host.contains(':');
+    match reach {
+        Reach::Reached => about(target, State::Ok, &format!("the builder reaches {host}")),
+        Reach::Untrusted(_) if insecure => {
+            about(target, State::Ok, &format!("the builder reaches {host}, and is told to push without verified TLS"))
+        }
+        Reach::Unreached(why) if elsewhere && why.contains("connection refused") => about(
+            target,
+            State::Unknown,
+            &format!("the builder does not reach {host} by https, and was not tried by http"),
+        ),
+        Reach::Unreached(why) | Reach::Untrusted(why) => {
+            let says = format!("the builder, which is to push there, does not reach {host}: {why}");
+            about(target, State::Failed, &says).cure(format!(
+                "a registry must be reachable from the builder's own machine: check its DNS, its proxy, and for a private CA or plain http the entry for {host} in its buildkitd.toml"
+            ))
+        }
+        Reach::Unclear(why) => {
+            about(target, State::Unknown, &format!("whether the builder reaches {host} is not clear: {why}"))
+        }
+    }
 }
 
 fn about(target: &TargetPlan, state: State, says: &str) -> Check {
@@ -212,40 +226,27 @@ fn about(target: &TargetPlan, state: State, says: &str) -> Check {
     Check::new(&subject, Aspect::FromBuilder, state, says)
 }
 
-/// One solve that names every repository as a cache; `found` keeps what was answered, also when it ends early.
-async fn solve(
-    repositories: &[(Repository, bool)],
-    asked: Asked<'_>,
-    cancel: &CancellationToken,
-    found: &mut BTreeMap<Repository, Reach>,
-) -> Result<(), String> {
-    let context = context(asked.run).map_err(|error| format!("the question could not be written: {error}"))?;
-    let argv = reach::argv(&asked.builder.name, asked.format, &context, repositories);
+async fn solve(index: usize, repository: &Repository, asked: Asked<'_>, cancel: &CancellationToken) -> Reach {
+    let context = asked.run.scratch(&format!("preflight-{index}"));
+    let written = std::fs::create_dir_all(&context)
+        .and_then(|()| std::fs::write(context.join("Dockerfile"), reach::dockerfile(repository)));
+    if let Err(error) = written {
+        return Reach::Unclear(format!("the question cannot be written: {error}"));
+    }
     // buildx asks git only for the sake of provenance.
     let quiet = [("BUILDX_GIT_INFO".to_owned(), "false".to_owned())];
-    let spec = asked.buildx.clone().with_env(quiet).call(argv);
-    let mut parser = Parser::new(asked.format);
+    let spec = asked.buildx.clone().with_env(quiet).call(reach::argv(&asked.builder.name, asked.format, &context));
+    let (mut parser, mut found) = (Parser::new(asked.format), None);
     let mut note = |progress: Progress| {
-        let Progress::Vertex(vertex) = progress else { return };
-        for (repository, _) in repositories {
-            if let Some(reach) = reach::read(&vertex, repository) {
-                found.insert(repository.clone(), reach);
-            }
+        if let Progress::Vertex(vertex) = progress {
+            found = reach::read(&vertex, repository).or(found.take());
         }
     };
     let streamed = process::stream(&spec, cancel, async |chunk| parser.push(chunk, &mut note)).await;
     parser.finish(&mut note);
-    match streamed {
-        Ok(status) if status.success() => Ok(()),
-        Ok(_) => Err("could not be asked".to_owned()),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
-/// A directory with the one file it needs.
-fn context(run: &RunDir) -> std::io::Result<std::path::PathBuf> {
-    let dir = run.scratch("preflight");
-    std::fs::create_dir_all(&dir)?;
-    std::fs::write(dir.join(Path::new("Dockerfile")), reach::DOCKERFILE)?;
-    Ok(dir)
+    // That there is no such image is what it ends with: only a question that was never put is trouble.
+    found.unwrap_or_else(|| match streamed {
+        Ok(_) => Reach::Unclear("the builder said nothing about it".to_owned()),
+        Err(error) => Reach::Unclear(error.to_string()),
+    })
 }

@@ -7,7 +7,9 @@ use super::judge::{Answer, Seen, Trial, deletes_by_specification, trial};
 use super::*;
 use crate::backend::builder::Driver;
 use crate::buildx::argv::tests::step;
+use crate::buildx::reach::Reach;
 use crate::outcome::BuilderFacts;
+use crate::plan::TargetPlan;
 use crate::registry::{Attempt, Fault, Grant, Provider, RegistryError};
 
 fn subject() -> Subject {
@@ -215,4 +217,27 @@ fn only_the_engines_own_builder_is_known_to_refuse_outputs() {
     plain.cache_to = vec!["type=inline".into()];
     plain.platforms = vec!["linux/amd64".into()];
     assert_eq!(builder::outputs(&[plain], Driver::Engine, false), []);
+}
+
+#[rstest]
+#[case("reg.example.com", Reach::Reached, false, State::Ok)]
+#[case("reg.example.com", Reach::Untrusted("x509: unknown authority".into()), false, State::Failed)]
+#[case("reg.example.com", Reach::Untrusted("x509: unknown authority".into()), true, State::Ok)]
+#[case("reg.example.com:5000", Reach::Unreached("connection refused".into()), true, State::Failed)]
+// Plain http: the question went to port 443.
+#[case("reg.example.com", Reach::Unreached("connection refused".into()), true, State::Unknown)]
+#[case("reg.example.com", Reach::Unreached("no such host".into()), true, State::Failed)]
+#[case("reg.example.com", Reach::Unclear("i/o timeout".into()), false, State::Unknown)]
+fn what_the_builder_says_of_a_registry(
+    #[case] host: &str,
+    #[case] reach: Reach,
+    #[case] insecure: bool,
+    #[case] state: State,
+) {
+    let repository = format!("{host}/team/app").parse().unwrap();
+    let (tags, moving) = (Vec::new(), Vec::new());
+    let target =
+        TargetPlan { id: "t".into(), repository, provider: Provider::Generic, tags, moving, credentials: None };
+    let check = builder::judge(&target, &reach, insecure);
+    assert_eq!((check.aspect, check.state), (Aspect::FromBuilder, state), "{}", check.says);
 }
