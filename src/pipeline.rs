@@ -91,7 +91,7 @@ async fn build_and_publish(
     // Attest: what was proven, in writing.
     let statements = ledger::attest(&verified, request, &plan, outcome)?;
     // Publish: all content everywhere first, then what is said about it, tags after that.
-    let at = Publishing { request, plan: &plan, access: &access, events, cancel };
+    let at = Publishing { request, plan: &plan, access: &access, private, events, cancel };
     let published = publish(verified, &statements, at, outcome).await;
     // The record of what stands in the registries, whether that is all of it or not.
     let recorded = ledger::write_record(request, &plan, outcome);
@@ -137,7 +137,7 @@ async fn publish(
     at: Publishing<'_>,
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
-    let Publishing { request, plan, access, events, cancel } = at;
+    let Publishing { request, plan, access, private, events, cancel } = at;
     let wanted: BTreeMap<_, _> = plan
         .steps
         .iter()
@@ -169,7 +169,7 @@ async fn publish(
                     version: &plan.version,
                     release: plan.version.release && request.context.tag.is_some(),
                 },
-                history: &History {},
+                history: &History::new(request, access, private, cancel),
             };
             let publication = publish::tag(&staged, rules, events, cancel).await;
             // Noted before anything else is waited for: a signal may end this at any time.
@@ -192,6 +192,7 @@ struct Publishing<'a> {
     request: &'a Request,
     plan: &'a Plan,
     access: &'a Access,
+    private: &'a RunDir,
     events: &'a Events,
     cancel: &'a CancellationToken,
 }

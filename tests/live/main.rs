@@ -21,6 +21,7 @@ mod crucible_traps;
 mod diff;
 mod doctor;
 mod failures;
+mod fault_matrix;
 mod faults;
 mod hostile;
 mod network;
