@@ -92,6 +92,11 @@ impl Transport {
         &self.clients.settings().timeouts
     }
 
+    /// How requests of this scope are authorised, as far as the registry has asked for it.
+    pub(super) async fn authorization(&self, scope: &str) -> Option<Secret> {
+        self.known.lock().await.header(self.login.as_ref(), scope)
+    }
+
     /// Sends, answers one demand for a login, and returns any answer that is not an error.
     pub(super) async fn send(&self, attempt: &Attempt, request: &Request<'_>) -> Result<Response, RegistryError> {
         let fail = |fault| RegistryError { attempt: Box::new(attempt.clone()), fault };
@@ -168,8 +173,8 @@ impl Transport {
             Some(Challenge::Bearer { realm, service, scope }) => {
                 let plain = self.base.scheme() == "http";
                 let login = self.login.as_ref();
-                known.set_realm(&realm);
                 let request = auth::token_request(&realm, &service, &[wanted, &scope], login, plain)?;
+                known.set_realm(&realm);
                 let (token, life) = self.fetch_token(request).await?;
                 let header = Secret::new(format!("Bearer {}", token.reveal()));
                 known.keep(wanted, token, life);

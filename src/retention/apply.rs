@@ -2,18 +2,19 @@
 //! it goes. Whatever cannot be deleted stays with everything below it, and fails nothing.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::StreamExt as _;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::order::{Action, Group};
 use super::plan::{Question, RetentionPlan, plan};
-use super::read::{Reader, many};
+use super::read::{PARALLEL as PARALLEL_READS, Reader};
 use crate::image::{Digest, Tag};
 use crate::problem::Problem;
-use crate::registry::{Catalog, Fault, RegistryError};
+use crate::registry::{Catalog, Fault, Listed, RegistryError};
 
 /// Groups being deleted at a time.
 const PARALLEL: usize = 8;
@@ -90,7 +91,8 @@ pub async fn apply(
     let reader = Reader::new(catalog, question.repository);
     // Ended by a signal, by a registry that refuses, or by the time: no group begins after that.
     let stop = cancel.child_token();
-    let hand = Hand { catalog, question, reader: &reader, stop: &stop };
+    let cannot = Cannot::default();
+    let hand = Hand { catalog, question, reader: &reader, stop: &stop, cannot: &cannot };
     let work = async {
         let (tags, manifests): (Vec<_>, Vec<_>) = plan.groups.iter().partition(|group| is_untag(group));
         let mut all = Vec::new();
@@ -116,7 +118,12 @@ pub async fn apply(
         ledgers = work => Some(ledgers),
         () = too_late => None,
     };
-    finish(plan, ledgers, cancel.is_cancelled())
+    let mut swept = finish(plan, ledgers, cancel.is_cancelled());
+    if cannot.untagged.load(Ordering::Relaxed) {
+        let note = "the registry deletes nothing that has no tag: it clears away by itself what only old tags needed";
+        swept.plan.notes.push(note.to_owned());
+    }
+    swept
 }
 
 fn finish(plan: RetentionPlan, ledgers: Option<Vec<Ledger>>, cancelled: bool) -> Swept {
@@ -182,29 +189,14 @@ async fn still_true(
 
 /// Tags that are new, or point to something else than when the plan was made.
 async fn changed(catalog: &Catalog, question: &Question<'_>, plan: &RetentionPlan) -> Result<BTreeSet<Tag>, Problem> {
-    let reader = Reader::new(catalog, question.repository);
     let mut known: HashMap<&Tag, Option<&Digest>> = HashMap::new();
     known.extend(plan.staying.iter().map(|tag| (&tag.tag, tag.digest.as_ref())));
     known.extend(plan.going.iter().map(|tag| (&tag.tag, Some(&tag.digest))));
     let listed = catalog.tags(question.repository).await.map_err(|error| error.problem())?;
-    let (mut changed, mut asked) = (BTreeSet::new(), Vec::new());
-    for entry in listed {
-        match (known.get(&entry.tag), entry.digest) {
-            (None, _) => drop(changed.insert(entry.tag)),
-            (Some(was), Some(now)) if *was != Some(&now) => drop(changed.insert(entry.tag)),
-            (Some(_), Some(_)) => {}
-            (Some(_), None) => asked.push(entry.tag),
-        }
-    }
-    let now = many(asked, async |tag| Ok((reader.digest_of(&tag).await?, tag)));
-    let mut now = std::pin::pin!(now);
-    while let Some((digest, tag)) = now.try_next().await.map_err(|error| error.problem())? {
-        // One that is gone takes nothing with it that the plan did not know.
-        if digest.is_some() && known.get(&tag).copied().flatten() != digest.as_ref() {
-            changed.insert(tag);
-        }
-    }
-    Ok(changed)
+    let now = catalog.resolve(question.repository, listed, PARALLEL_READS).await.map_err(|error| error.problem())?;
+    // One that is gone takes nothing with it that the plan did not know.
+    let differs = |entry: &Listed| known.get(&entry.tag).copied().flatten() != entry.digest.as_ref();
+    Ok(now.into_iter().filter(differs).map(|entry| entry.tag).collect())
 }
 
 /// What deletes.
@@ -214,6 +206,26 @@ struct Hand<'a> {
     question: &'a Question<'a>,
     reader: &'a Reader<'a>,
     stop: &'a CancellationToken,
+    cannot: &'a Cannot,
+}
+
+/// What this registry was seen not to do, while other things may work.
+#[derive(Debug, Default)]
+struct Cannot {
+    /// It takes no tag away without its image.
+    untag: AtomicBool,
+    /// It deletes no manifest without a tag (Docker Hub).
+    untagged: AtomicBool,
+}
+
+impl Cannot {
+    /// The flag for an action, if its failing says nothing of others.
+    fn flag(&self, action: &Action) -> Option<&AtomicBool> {
+        match action {
+            Action::Untag(..) => Some(&self.untag),
+            Action::Delete(_, tags) => tags.is_empty().then_some(&self.untagged),
+        }
+    }
 }
 
 impl Hand<'_> {
@@ -226,6 +238,11 @@ impl Hand<'_> {
                 ledger.leave(&step.action, "something that is still there may need it, or deleting was stopped");
                 continue;
             }
+            let flag = self.cannot.flag(&step.action);
+            if flag.is_some_and(|cannot| cannot.load(Ordering::Relaxed)) {
+                ledger.leave(&step.action, "the registry does not delete it");
+                continue;
+            }
             match self.step(&step.action).await {
                 Done::Deleted => ledger.delete(&step.action),
                 Done::Absent => ledger.leave_nothing(&step.action),
@@ -234,12 +251,17 @@ impl Hand<'_> {
                     block(group, at, &mut blocked);
                 }
                 Done::Failed(error) => {
-                    if is_final(&error) {
-                        self.stop.cancel();
-                    }
                     ledger.leave(&step.action, "the registry did not delete it");
-                    ledger.problems.push(error.problem());
                     block(group, at, &mut blocked);
+                    match (flag, &error.fault) {
+                        (Some(cannot), Fault::Unsupported(_)) => cannot.store(true, Ordering::Relaxed),
+                        _ if is_final(&error) => self.stop.cancel(),
+                        _ => {}
+                    }
+                    let by_itself = matches!((&step.action, &error.fault), (Action::Delete(_, tags), Fault::Unsupported(_)) if tags.is_empty());
+                    if !by_itself {
+                        ledger.problems.push(error.problem());
+                    }
                 }
             }
         }

@@ -14,7 +14,7 @@ use crate::support::{Registry, Sandbox};
 use super::publish::small;
 
 /// Runs at a time. Most of their time is waiting for the next attempt.
-const AT_A_TIME: usize = 8;
+const AT_A_TIME: usize = 12;
 /// A request that never succeeds is sent so often at most: six attempts, each once more if it is asked for a login.
 const ATTEMPTS: usize = 12;
 
@@ -252,6 +252,11 @@ fn what_fails_for_good_leaves_every_tag_as_it_was_and_says_so() {
         }
         let sound = usize::from(!cell.second);
         assert_eq!(after[sound], case.before[sound], "{cell:?}: the sound registry has what it had");
+        if let Some(digest) = result["builds"][0]["digest"].as_str() {
+            let registry = if cell.second { case.sandbox.registry() } else { case.sandbox.registry2() };
+            let left = registry.manifest(&format!("live/{}", case.sandbox.id), digest);
+            assert!(left.is_none(), "{cell:?}: {digest} stays in the sound registry, under no tag");
+        }
         assert!(requests(&case, cell) <= 4 * ATTEMPTS, "{cell:?}: {} requests", requests(&case, cell));
         case.sandbox.assert_tidy(&run);
     });
