@@ -145,8 +145,8 @@ pub async fn of_targets(
     if !problems.is_empty() {
         return Err(Failure::many(FailureKind::Credentials, problems));
     }
-    let proxy = http.proxy.clone();
-    Ok(Access { targets, hosts, users, registries, proxy, bundle, children, clients: Clients::new(http), notes })
+    let (proxy, forge) = (http.proxy.clone(), forge_api(&request.context));
+    Ok(Access { targets, hosts, users, registries, forge, proxy, bundle, children, clients: Clients::new(http), notes })
 }
 
 /// What a process of our own is given by the one that started it: a docker configuration made by [`Access::pull_config`], and

@@ -1,7 +1,6 @@
 //! Carries a plan out. What came or moved since it was made stays, with all it needs; each tag is looked at once more right before
 //! it goes. Whatever cannot be deleted stays with everything below it, and fails nothing.
 
-use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -9,12 +8,13 @@ use futures::StreamExt as _;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
+use super::again::still_true;
 use super::order::{Action, Group};
-use super::plan::{Question, RetentionPlan, plan};
-use super::read::{PARALLEL as PARALLEL_READS, Reader};
-use crate::image::{Digest, Tag};
+use super::plan::{Question, RetentionPlan};
+use super::read::Reader;
+use crate::image::Tag;
 use crate::problem::Problem;
-use crate::registry::{Catalog, Fault, Listed, RegistryError};
+use crate::registry::{Catalog, Fault, RegistryError};
 
 /// Groups being deleted at a time.
 const PARALLEL: usize = 8;
@@ -22,8 +22,6 @@ const PARALLEL: usize = 8;
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
 /// How long what has begun may take to end after a signal: an image of which only half is deleted leaves the other half unnamed.
 const LAST_WORDS: Duration = Duration::from_millis(800);
-/// So often a plan is made anew because somebody else was quicker.
-const TRIES: usize = 3;
 /// Problems kept; more of the same help nobody.
 const MOST_PROBLEMS: usize = 10;
 
@@ -148,55 +146,6 @@ fn finish(plan: RetentionPlan, ledgers: Option<Vec<Ledger>>, cancelled: bool) ->
     let hint = "whatever is still there is whole; the next run goes on";
     swept.problems.push(Problem::new(why).hint(hint));
     swept
-}
-
-/// The plan, if what it was made of is still so; else one made anew, in which what has changed stays.
-async fn still_true(
-    catalog: &Catalog,
-    question: &Question<'_>,
-    mut current: RetentionPlan,
-    cancel: &CancellationToken,
-) -> Result<RetentionPlan, (RetentionPlan, Problem)> {
-    let mut busy: BTreeSet<Tag> = question.busy.clone();
-    for _ in 0..TRIES {
-        if current.going.is_empty() {
-            return Ok(current);
-        }
-        let changed = tokio::select! {
-            changed = changed(catalog, question, &current) => changed,
-            () = cancel.cancelled() => Err(Problem::new("it was stopped by a signal")),
-            () = tokio::time::sleep(PATIENCE) => Err(Problem::new("reading the tags again took too long")),
-        };
-        let changed = match changed {
-            Ok(changed) => changed,
-            Err(problem) => return Err((current, problem)),
-        };
-        if changed.is_empty() {
-            return Ok(current);
-        }
-        busy.extend(changed.iter().cloned());
-        let mut anew = plan(catalog, &Question { busy: &busy, ..*question }, cancel).await;
-        anew.requests += current.requests;
-        anew.notes.push(format!(
-            "tags came or moved while this was planned, and stay: {}",
-            changed.iter().take(5).map(Tag::as_str).collect::<Vec<_>>().join(", ")
-        ));
-        current = anew;
-    }
-    let what = "tags come and go faster than they can be read, so nothing is deleted";
-    Err((current, Problem::new(what).hint("the next run tries again")))
-}
-
-/// Tags that are new, or point to something else than when the plan was made.
-async fn changed(catalog: &Catalog, question: &Question<'_>, plan: &RetentionPlan) -> Result<BTreeSet<Tag>, Problem> {
-    let mut known: HashMap<&Tag, Option<&Digest>> = HashMap::new();
-    known.extend(plan.staying.iter().map(|tag| (&tag.tag, tag.digest.as_ref())));
-    known.extend(plan.going.iter().map(|tag| (&tag.tag, Some(&tag.digest))));
-    let listed = catalog.tags(question.repository).await.map_err(|error| error.problem())?;
-    let now = catalog.resolve(question.repository, listed, PARALLEL_READS).await.map_err(|error| error.problem())?;
-    // One that is gone takes nothing with it that the plan did not know.
-    let differs = |entry: &Listed| known.get(&entry.tag).copied().flatten() != entry.digest.as_ref();
-    Ok(now.into_iter().filter(differs).map(|entry| entry.tag).collect())
 }
 
 /// What deletes.

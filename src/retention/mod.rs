@@ -4,6 +4,7 @@
 //! needs is never deleted; where that cannot be told nothing is. Trouble here is told and fails no publication. Knows no
 //! pipeline: `sweep` is the stage of a run, `command` is `stagefreight retention`.
 
+mod again;
 mod apply;
 pub mod claims;
 pub mod command;

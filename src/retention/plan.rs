@@ -19,7 +19,7 @@ use crate::problem::Problem;
 use crate::registry::{Catalog, Fault};
 
 /// How long reading a repository may take.
-const PATIENCE: Duration = Duration::from_secs(15 * 60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(15 * 60);
 
 /// What is asked of a repository.
 #[derive(Debug, Clone, Copy)]
