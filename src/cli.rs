@@ -224,7 +224,7 @@ fn retention_command() -> Command {
             .arg(format_arg())
     };
     Command::new("retention")
-        .about("Delete old tags by the `retention` of the configuration's targets, whatever their `when` says")
+        .about("Delete old tags by the `retention` of targets, or show which")
         .after_help(RETENTION_EXAMPLES)
         .subcommand_required(true)
         .arg_required_else_help(true)
