@@ -31,4 +31,5 @@ pub mod run;
 pub mod rundir;
 pub mod runner;
 pub mod secret;
+pub mod sign;
 pub mod source;

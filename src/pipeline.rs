@@ -24,6 +24,7 @@ use crate::publish::{self, record};
 use crate::report;
 use crate::request::Request;
 use crate::rundir::RunDir;
+use crate::sign::{self, Signing};
 use crate::{access, access::Access};
 
 /// How long after the last build the builder's description may take.
@@ -73,13 +74,19 @@ async fn build_and_publish(
     let trust = access.write(private)?;
     outcome.notes.extend(access.notes.iter().cloned());
     // What builds: a daemon or an engine, and a builder on it. Logins are tried meanwhile.
-    let buildx = Buildx::locate(&request.vars, private, &request.source.root).map_err(unusable)?.with_env(trust);
-    let (workplace, checked) =
-        tokio::join!(prepare(request, &plan, &access, &buildx, private, events, cancel), access.check(&plan, cancel));
+    let buildx = Buildx::locate(&request.vars, private, &request.source.root).map_err(unusable)?.with_env(trust.clone());
+    // What signs is tried meanwhile, too: a wrong password must not be found out after the build.
+    let (workplace, checked, signing) = tokio::join!(
+        prepare(request, &plan, &access, &buildx, private, events, cancel),
+        access.check(&plan, cancel),
+        sign::resolve(request, &plan, &access, private, &trust, cancel)
+    );
     let (backend, plan, workplace) = workplace?;
     outcome.notes.extend(backend.notes.iter().chain(&workplace.builder.notes).cloned());
     outcome.plan = Some(plan.clone());
     checked?;
+    let signing = signing?;
+    outcome.signing = signing.noted();
     // Build: one solve a step; its content goes to every registry by digest, under no tag.
     outcome.notes.extend(build::in_the_way(&request.source.root, &plan.steps));
     let shop = Workshop {
@@ -124,7 +131,7 @@ async fn build_and_publish(
     // Attest: what was proven, in writing.
     let statements = ledger::attest(&verified, request, &plan, outcome)?;
     // Publish: all content everywhere first, then what is said about it, tags after that.
-    let published = publish(verified, &statements, &plan, &access, events, cancel, outcome).await;
+    let published = publish(verified, &statements, &signing, &plan, &access, events, cancel, outcome).await;
     // The record of what stands in the registries, whether that is all of it or not.
     let recorded = ledger::write_record(request, &plan, outcome);
     match (published, recorded) {
@@ -233,6 +240,7 @@ async fn deliver(verified: &mut Vec<Verified>, plan: &Plan, shop: Workshop<'_>, 
 async fn publish(
     verified: Vec<Verified>,
     statements: &[(String, Vec<Statement>)],
+    signing: &Signing,
     plan: &Plan,
     access: &Access,
     events: &Events,
@@ -264,6 +272,9 @@ async fn publish(
                     publish::attach::attach(image, said, cancel).await?;
                 }
             }
+            // Signed by digest, before any tag names it.
+            let signatures = sign::staged(signing, &staged, statements, access, events, cancel).await?;
+            ledger::note_signatures(signatures, builds);
             let publication = publish::tag(&staged, events, cancel).await;
             let count = publication.tags.len();
             // Noted before anything else is waited for: a signal may end this at any time.

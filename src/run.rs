@@ -198,6 +198,7 @@ impl Outcome {
             plan: None,
             builder: None,
             builds: Vec::new(),
+            signing: None,
             notes: Vec::new(),
         }
     }

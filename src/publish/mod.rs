@@ -51,6 +51,16 @@ impl Staged {
     pub fn build(&self) -> &str {
         &self.verified.candidate().build
     }
+
+    /// What every registry holds.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Where.
+    pub fn places(&self) -> &[(TargetPlan, Registry)] {
+        &self.places
+    }
 }
 
 /// Makes sure that every target holds the image's content, by digest.

@@ -1,0 +1,312 @@
+//! Signatures of what is staged: made by cosign, by digest, before any tag names it.
+//!
+//! `resolve` finds what signs before anything is built, and tries it; `run` signs and attests. A run that was to sign and cannot
+//! has failed. Only cosign makes and checks signatures; what it was given and what it wrote is compared here. Keys and
+//! passwords are handed on and never looked at.
+
+pub mod argv;
+pub(crate) mod attested;
+pub mod cosign;
+mod image;
+mod key;
+mod trouble;
+
+use std::collections::BTreeMap;
+
+use futures::{StreamExt as _, stream};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+pub use key::Identity;
+
+use self::argv::{Believed, Key, Manner, Reach};
+use self::cosign::{Cosign, Place};
+use self::key::Source;
+use crate::access::{self, Access};
+use crate::config::model::SignMode;
+use crate::credentials::Login;
+use crate::event::Events;
+use crate::image::manifest::Children;
+use crate::image::{Digest, Repository};
+use crate::outcome::{self, Signature};
+use crate::plan::Plan;
+use crate::problem::{Failure, FailureKind, Problem};
+use crate::process::ProcessError;
+use crate::provenance;
+use crate::publish::Staged;
+use crate::publish::attach::Statement;
+use crate::registry::Registry;
+use crate::request::Request;
+use crate::rundir::RunDir;
+use crate::runner::Trust;
+
+/// Repositories worked on at a time: each is one cosign of some 50 MB.
+const PARALLEL: usize = 4;
+/// A signing configuration that names no service: no log, no time stamps (`sigstore/protobuf-specs` SigningConfig).
+const NO_SERVICES: &str =
+    r#"{"mediaType":"application/vnd.dev.sigstore.signingconfig.v0.2+json","rekorTlogConfig":{},"tsaConfig":{}}"#;
+/// A trusted root that trusts nobody: a signature of one's own key needs none.
+const NO_ROOT: &str = r#"{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1"}"#;
+
+/// Whether a run signs.
+#[derive(Debug)]
+pub enum Signing {
+    /// It does not.
+    Off {
+        /// One sentence for people; `None` where nothing is published and nobody asks.
+        why: Option<String>,
+    },
+    /// It does.
+    With(Box<Signer>),
+}
+
+/// What signs: tried, and known to work as far as that can be known before there is something to sign.
+#[derive(Debug)]
+pub struct Signer {
+    cosign: Cosign,
+    manner: Manner,
+    believed: Believed,
+    how: String,
+}
+
+/// An image in a repository, to be signed.
+#[derive(Debug)]
+pub struct Subject<'a> {
+    /// Build id.
+    pub build: &'a str,
+    /// Where.
+    pub repository: &'a Repository,
+    /// The registry, with the target's login.
+    pub registry: &'a Registry,
+    /// That login, for cosign.
+    pub login: Option<&'a Login>,
+    /// How cosign reaches it.
+    pub reach: Reach,
+    /// Manifest or index.
+    pub digest: &'a Digest,
+    /// Manifests of an index; empty for an image of one platform.
+    pub children: Vec<Digest>,
+    /// The statement that is attested: a proof of ours. `None` for an image that was not proven.
+    pub statement: Option<&'a Value>,
+}
+
+impl Signer {
+    /// For people: `the key in COSIGN_KEY`.
+    pub fn how(&self) -> &str {
+        &self.how
+    }
+
+    /// For people: `cosign 3.1.1`.
+    pub fn program(&self) -> String {
+        format!("cosign {}", self.cosign.version)
+    }
+
+    fn problem(&self, doing: &str, error: &ProcessError) -> Problem {
+        trouble::problem(doing, error, self.cosign.has_password())
+    }
+}
+
+/// Finds what signs, and tries it: a missing program, a missing key and a wrong password are told before anything is built.
+///
+/// # Errors
+/// When it was to sign and cannot.
+pub async fn resolve(
+    request: &Request,
+    plan: &Plan,
+    access: &Access,
+    run: &RunDir,
+    trust: &[(String, String)],
+    cancel: &CancellationToken,
+) -> Result<Signing, Failure> {
+    let sign = &plan.sign;
+    if access::published(plan).next().is_none() {
+        return Ok(Signing::Off { why: None });
+    }
+    let off = |why: &str| Ok(Signing::Off { why: Some(why.to_owned()) });
+    let failed = |problem| Failure::new(FailureKind::Credentials, problem);
+    let required = sign.mode == SignMode::Required;
+    let refuse = |what: &str, hint: &str| Err(failed(Problem::new(format!("sign.mode is `required`, and {what}")).hint(hint)));
+    if sign.mode == SignMode::Off {
+        return off("not signed: sign.mode is `off`");
+    }
+    if let Trust::Untrusted { reason } = &request.context.trust {
+        return match required {
+            true => refuse(&format!("this run may not see a key: {reason}"), "publish from runs of the repository itself"),
+            false => off("not signed: runs of code from forks see no key"),
+        };
+    }
+    let root = &request.source.root;
+    let Some(source) = key::find(sign, &request.vars, root, &request.context).map_err(failed)? else {
+        return match required {
+            true => refuse(
+                "there is no key",
+                "set COSIGN_KEY or sign.key, or let the job have an OIDC token (GitHub: `id-token: write`; GitLab: SIGSTORE_ID_TOKEN)",
+            ),
+            false => off("not signed: no key (sign.key, COSIGN_KEY, .stagefreight/cosign.key) and no OIDC token of the job"),
+        };
+    };
+    let place = Place { vars: &request.vars, run, cwd: root, proxy: access.proxy(), more: trust };
+    let Some(cosign) = Cosign::find(place, cancel).await.map_err(failed)? else {
+        let what = format!("images are to be signed with {}, and there is no cosign on PATH", describe(&source));
+        let hint = "install cosign 2 or 3 (the stagefreight image has one), or switch signing off with `sign: {mode: off}`";
+        return Err(failed(Problem::new(what).hint(hint)));
+    };
+    signer(source, cosign, sign.transparency_log, run, cancel).await.map(|signer| Signing::With(Box::new(signer))).map_err(failed)
+}
+
+fn describe(source: &Source) -> String {
+    match source {
+        Source::File { named, .. } | Source::Text { named, .. } | Source::Address { named, .. } => named.clone(),
+        Source::Job(identity) => format!("the job's identity ({})", identity.describe()),
+    }
+}
+
+async fn signer(
+    source: Source,
+    cosign: Cosign,
+    log: Option<bool>,
+    run: &RunDir,
+    cancel: &CancellationToken,
+) -> Result<Signer, Problem> {
+    let unwritable = |e: std::io::Error| {
+        Problem::new(format!("what cosign needs cannot be written to the run's private directory: {e}"))
+            .hint("check the space left and the permissions of the runner's temporary directory")
+    };
+    let keyless = matches!(source, Source::Job(_));
+    let log = log.unwrap_or(keyless);
+    if keyless && !log {
+        return Err(Problem::new("sign.transparency_log is false, and there is no key")
+            .hint("give a key: without one, only the log proves that the signature was made while its certificate was valid"));
+    }
+    let how = describe(&source);
+    let no_services = run.secret("no-services.json", NO_SERVICES.as_bytes()).map_err(unwritable)?;
+    let no_root = run.secret("no-root.json", NO_ROOT.as_bytes()).map_err(unwritable)?;
+    let nobody = cosign.login("nobody", None).map_err(unwritable)?;
+    let key = match source {
+        Source::File { path, .. } => Ok(path.display().to_string()),
+        Source::Text { pem, .. } => {
+            Ok(run.secret("cosign.key", pem.reveal().as_bytes()).map_err(unwritable)?.display().to_string())
+        }
+        Source::Address { uri, .. } => Ok(uri),
+        Source::Job(identity) => Err(identity),
+    };
+    let (key, believed) = match key {
+        Ok(key) => {
+            let doing = format!("reading {how}");
+            let public = cosign.call(argv::public_key(&key), &nobody, cancel).await;
+            let public = public.map_err(|e| trouble::problem(&doing, &e, cosign.has_password()))?;
+            let public = run.secret("cosign.pub", &public.stdout).map_err(unwritable)?;
+            (Key::Named(key), Believed::Key { public: public.display().to_string(), log })
+        }
+        Err(identity) => (Key::Job, Believed::Job(identity)),
+    };
+    let manner = Manner { generation: cosign.generation, key, log, no_services, no_root };
+    Ok(Signer { cosign, manner, believed, how })
+}
+
+impl Signing {
+    /// For the reports.
+    pub fn noted(&self) -> Option<outcome::Signing> {
+        match self {
+            Self::Off { why } => why.clone().map(|why| outcome::Signing::Off { why }),
+            Self::With(signer) => {
+                Some(outcome::Signing::With { how: signer.how.clone(), program: format!("cosign {}", signer.cosign.version) })
+            }
+        }
+    }
+}
+
+/// Signs what is staged, everywhere. A run that does not sign says so and goes on.
+///
+/// # Errors
+/// As [`run`].
+pub async fn staged(
+    signing: &Signing,
+    staged: &[Staged],
+    statements: &[(String, Vec<Statement>)],
+    access: &Access,
+    events: &Events,
+    cancel: &CancellationToken,
+) -> Result<Vec<(String, Signature)>, Failure> {
+    let signer = match signing {
+        Signing::With(signer) => signer,
+        Signing::Off { why } => {
+            if let Some(why) = why {
+                events.info(why.as_str()).await;
+            }
+            return Ok(Vec::new());
+        }
+    };
+    let proofs: BTreeMap<&str, Value> = statements.iter().filter_map(|(build, said)| Some((build.as_str(), proof(said)?))).collect();
+    let mut subjects = Vec::new();
+    for image in staged {
+        for (target, registry) in image.places() {
+            let settings = access.settings(target.repository.host());
+            let children = match image.manifest().children() {
+                Ok(Children::Index(children)) => children.into_iter().map(|child| child.digest).collect(),
+                _ => Vec::new(),
+            };
+            subjects.push(Subject {
+                build: image.build(),
+                repository: &target.repository,
+                registry,
+                login: access.login(target),
+                reach: Reach { http: settings.http, insecure: settings.insecure },
+                digest: &image.manifest().digest,
+                children,
+                statement: proofs.get(image.build()),
+            });
+        }
+    }
+    run(signer, &subjects, events, cancel).await
+}
+
+/// Our own statement among those about an image.
+fn proof(statements: &[Statement]) -> Option<Value> {
+    let documents = statements.iter().filter(|said| said.predicate == provenance::PREDICATE_TYPE);
+    documents.filter_map(|said| serde_json::from_slice(&said.document).ok()).find(attested::is_ours)
+}
+
+/// Signs every image in every repository, and attests what was proven. What stands already is left as it is.
+///
+/// # Errors
+/// Every image that is not signed, at once. Signatures that were made stand; they say nothing wrong.
+pub async fn run(
+    signer: &Signer,
+    subjects: &[Subject<'_>],
+    events: &Events,
+    cancel: &CancellationToken,
+) -> Result<Vec<(String, Signature)>, Failure> {
+    // One after the other in each repository: images of one may share manifests, and so the lists of their signatures.
+    let mut repositories: BTreeMap<&Repository, Vec<&Subject<'_>>> = BTreeMap::new();
+    for subject in subjects {
+        let known = repositories.entry(subject.repository).or_default();
+        if known.iter().all(|other| other.digest != subject.digest) {
+            known.push(subject);
+        }
+    }
+    let work = repositories.into_values().enumerate().map(|(number, subjects)| async move {
+        let mut ended = Vec::new();
+        for subject in subjects {
+            let name = format!("sign-{number}-{}", ended.len());
+            ended.push(image::sign(signer, subject, &name, events, cancel).await.map(|made| (subject.build.to_owned(), made)));
+        }
+        ended
+    });
+    let ended = stream::iter(work).buffer_unordered(PARALLEL).collect::<Vec<_>>().await;
+    let (mut signed, mut problems) = (Vec::new(), Vec::new());
+    for result in ended.into_iter().flatten() {
+        match result {
+            Ok(made) => signed.push(made),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    match (problems.is_empty(), cancel.is_cancelled()) {
+        (true, _) => Ok(signed),
+        (false, true) => {
+            let problem = Problem::new("signing was stopped by a signal; no tag was put");
+            Err(Failure::new(FailureKind::Interrupted, problem))
+        }
+        (false, false) => Err(Failure::many(FailureKind::Publish, problems)),
+    }
+}
