@@ -40,7 +40,7 @@ pub(super) fn last_words(stderr: &str) -> String {
     let error = lines().filter_map(|line| line.strip_prefix("Error: ").or(line.split_once(": Error: ").map(|(_, e)| e))).next_back();
     let said = error.or_else(|| lines().next_back()).unwrap_or("nothing");
     let said: String = said.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LAST_WORDS).collect();
-    said.trim().trim_end_matches('.').to_owned()
+    said.trim_end_matches(|c: char| c == '.' || c.is_whitespace()).to_owned()
 }
 
 fn cause(said: &str) -> Cause {
