@@ -48,7 +48,7 @@ pub enum Signing {
     },
     /// They are not.
     Off {
-        /// One sentence.
+        /// What follows `not signed:`.
         why: String,
     },
 }

@@ -74,7 +74,8 @@ async fn build_and_publish(
     let trust = access.write(private)?;
     outcome.notes.extend(access.notes.iter().cloned());
     // What builds: a daemon or an engine, and a builder on it. Logins are tried meanwhile.
-    let buildx = Buildx::locate(&request.vars, private, &request.source.root).map_err(unusable)?.with_env(trust.clone());
+    let buildx =
+        Buildx::locate(&request.vars, private, &request.source.root).map_err(unusable)?.with_env(trust.clone());
     // What signs is tried meanwhile, too: a wrong password must not be found out after the build.
     let (workplace, checked, signing) = tokio::join!(
         prepare(request, &plan, &access, &buildx, private, events, cancel),

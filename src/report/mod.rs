@@ -13,6 +13,7 @@ pub(crate) mod fixtures;
 mod headline;
 pub mod markdown;
 pub mod outputs;
+mod signed;
 pub mod terminal;
 mod verdict;
 pub mod write;

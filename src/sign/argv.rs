@@ -133,7 +133,10 @@ fn believing(believed: &Believed) -> Vec<String> {
 
 fn reaching(reach: Reach) -> Vec<String> {
     let flag = |on: bool, name: &str| on.then(|| name.to_owned());
-    flag(reach.http, "--allow-http-registry").into_iter().chain(flag(reach.insecure, "--allow-insecure-registry")).collect()
+    flag(reach.http, "--allow-http-registry")
+        .into_iter()
+        .chain(flag(reach.insecure, "--allow-insecure-registry"))
+        .collect()
 }
 
 #[cfg(test)]

@@ -48,7 +48,11 @@ pub(crate) async fn may_be_signed(registry: &Registry, repository: &Repository, 
 ///
 /// # Errors
 /// When the registry does not say.
-pub(crate) async fn read(registry: &Registry, repository: &Repository, digest: &Digest) -> Result<Vec<Attested>, RegistryError> {
+pub(crate) async fn read(
+    registry: &Registry,
+    repository: &Repository,
+    digest: &Digest,
+) -> Result<Vec<Attested>, RegistryError> {
     let mut found = Vec::new();
     if let Some(tag) = tag(digest, "att")
         && registry.head_manifest(repository, &tag).await?.is_some()
@@ -87,7 +91,11 @@ async fn collect(
 ///
 /// # Errors
 /// When it is not to be had, or not what it says it is.
-pub(crate) async fn blob(registry: &Registry, repository: &Repository, blob: &Descriptor) -> Result<Vec<u8>, RegistryError> {
+pub(crate) async fn blob(
+    registry: &Registry,
+    repository: &Repository,
+    blob: &Descriptor,
+) -> Result<Vec<u8>, RegistryError> {
     let mut stream = std::pin::pin!(registry.get_blob(repository, blob).await?);
     let mut bytes = Vec::new();
     // The stream ends in an error as soon as there is more than the descriptor says.
@@ -103,7 +111,9 @@ pub(crate) fn statement(text: &[u8]) -> Option<Value> {
     #[serde(untagged)]
     enum Form {
         #[serde(rename_all = "camelCase")]
-        Bundle { dsse_envelope: Envelope },
+        Bundle {
+            dsse_envelope: Envelope,
+        },
         Envelope(Envelope),
     }
     #[derive(Deserialize)]

@@ -107,7 +107,12 @@ impl Cosign {
     ///
     /// # Errors
     /// As `process::capture`.
-    pub async fn call(&self, args: Vec<String>, docker: &Path, cancel: &CancellationToken) -> Result<Captured, ProcessError> {
+    pub async fn call(
+        &self,
+        args: Vec<String>,
+        docker: &Path,
+        cancel: &CancellationToken,
+    ) -> Result<Captured, ProcessError> {
         let spec = self.spec(args, &[("DOCKER_CONFIG", &docker.display().to_string())]);
         process::capture(&spec, b"", LIMIT, cancel).await
     }
@@ -160,7 +165,8 @@ fn which(version: &[u8], help: &str) -> Result<(Generation, String), Problem> {
     let three = Generation::Three { trusted_root: help.contains("--trusted-root") };
     match number {
         Some(number) if number.major < OLDEST => {
-            let what = format!("cosign {number} is too old: its signatures and flags are those of the first generation");
+            let what =
+                format!("cosign {number} is too old: its signatures and flags are those of the first generation");
             Err(Problem::new(what).hint("install cosign 2 or 3 (the stagefreight image has one)"))
         }
         Some(number) => Ok((if number.major == 2 { Generation::Two } else { three }, number.to_string())),

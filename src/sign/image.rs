@@ -94,7 +94,8 @@ impl Work<'_> {
         write(&predicate, ours["predicate"].to_string().as_bytes()).await.map_err(|e| unwritable(&e))?;
         let image = self.named(digest);
         let kind = provenance::PREDICATE_TYPE;
-        let args = argv::attest(&self.signer.manner, self.subject.reach, &image, kind, &predicate.display().to_string());
+        let args =
+            argv::attest(&self.signer.manner, self.subject.reach, &image, kind, &predicate.display().to_string());
         let made = self.signer.cosign.call(args, &self.docker, self.cancel).await;
         made.map_err(|e| self.signer.problem(&format!("attesting {image} with {}", self.signer.how), &e))?;
         // There are ways to make cosign sign an empty predicate and be content: what stands in the registry decides.
@@ -105,15 +106,21 @@ impl Work<'_> {
         };
         let there = self.read().await?;
         there.into_iter().find(right).map(|found| found.manifest).ok_or_else(|| {
-            Problem::new(format!("{} attested {image}, and what stands there is not what it was given", self.signer.program()))
-                .hint("this cosign may not be one we know: install cosign 2 or 3, and report this")
+            Problem::new(format!(
+                "{} attested {image}, and what stands there is not what it was given",
+                self.signer.program()
+            ))
+            .hint("this cosign may not be one we know: install cosign 2 or 3, and report this")
         })
     }
 
     /// Statements of this kind that this key signed; none where that cannot be told.
     async fn believed_statements(&self) -> Vec<serde_json::Value> {
         let Subject { registry, repository, digest, reach, .. } = self.subject;
-        if !attested::read(registry, repository, digest).await.is_ok_and(|all| all.iter().any(|a| attested::is_ours(&a.statement))) {
+        if !attested::read(registry, repository, digest)
+            .await
+            .is_ok_and(|all| all.iter().any(|a| attested::is_ours(&a.statement)))
+        {
             return Vec::new();
         }
         let kind = provenance::PREDICATE_TYPE;

@@ -113,14 +113,17 @@ fn written(text: &str, vars: &Vars, root: &Path, place: &str) -> Result<Source, 
     if text.starts_with("-----BEGIN ") {
         if !text.contains("PRIVATE KEY-----") {
             let what = format!("{place} holds something in PEM form that is no private key");
-            return Err(Problem::new(what).hint("give the private half, which `cosign generate-key-pair` writes to cosign.key"));
+            return Err(
+                Problem::new(what).hint("give the private half, which `cosign generate-key-pair` writes to cosign.key")
+            );
         }
         return Ok(Source::Text { pem: Secret::new(format!("{text}\n")), named });
     }
     if let Some(name) = text.strip_prefix("env://") {
         if vars.get(name).is_none() {
             let what = format!("{place} names the variable {name}, and it is not set");
-            return Err(Problem::new(what).hint("hand the key to the job under that name; runners hand none to pipelines of forks"));
+            return Err(Problem::new(what)
+                .hint("hand the key to the job under that name; runners hand none to pipelines of forks"));
         }
         return Ok(Source::Address { uri: text.to_owned(), named: format!("the key in the variable {name}") });
     }
@@ -133,9 +136,11 @@ fn written(text: &str, vars: &Vars, root: &Path, place: &str) -> Result<Source, 
         return Ok(Source::File { path, named });
     }
     // The value may be a key that lost its line breaks: it is not repeated.
-    let shown = if text.len() > 200 || text.contains('\n') { "a value that is no path".to_owned() } else { text.to_owned() };
-    Err(Problem::new(format!("{place} names no key: {shown} is not a file, and no address that cosign knows"))
-        .hint("give the path of a key of `cosign generate-key-pair`, its text, env://NAME, or the address of a key service"))
+    let shown =
+        if text.len() > 200 || text.contains('\n') { "a value that is no path".to_owned() } else { text.to_owned() };
+    Err(Problem::new(format!("{place} names no key: {shown} is not a file, and no address that cosign knows")).hint(
+        "give the path of a key of `cosign generate-key-pair`, its text, env://NAME, or the address of a key service",
+    ))
 }
 
 /// The job, where its runner offers a token that the public certificate authority takes.

@@ -53,7 +53,7 @@ const NO_ROOT: &str = r#"{"mediaType":"application/vnd.dev.sigstore.trustedroot+
 pub enum Signing {
     /// It does not.
     Off {
-        /// One sentence for people; `None` where nothing is published and nobody asks.
+        /// For people, what follows `not signed:`; `None` where nothing is published and nobody asks.
         why: Option<String>,
     },
     /// It does.
@@ -125,14 +125,17 @@ pub async fn resolve(
     let off = |why: &str| Ok(Signing::Off { why: Some(why.to_owned()) });
     let failed = |problem| Failure::new(FailureKind::Credentials, problem);
     let required = sign.mode == SignMode::Required;
-    let refuse = |what: &str, hint: &str| Err(failed(Problem::new(format!("sign.mode is `required`, and {what}")).hint(hint)));
+    let refuse =
+        |what: &str, hint: &str| Err(failed(Problem::new(format!("sign.mode is `required`, and {what}")).hint(hint)));
     if sign.mode == SignMode::Off {
-        return off("not signed: sign.mode is `off`");
+        return off("sign.mode is `off`");
     }
     if let Trust::Untrusted { reason } = &request.context.trust {
         return match required {
-            true => refuse(&format!("this run may not see a key: {reason}"), "publish from runs of the repository itself"),
-            false => off("not signed: runs of code from forks see no key"),
+            true => {
+                refuse(&format!("this run may not see a key: {reason}"), "publish from runs of the repository itself")
+            }
+            false => off("runs of code from forks see no key"),
         };
     }
     let root = &request.source.root;
@@ -142,16 +145,20 @@ pub async fn resolve(
                 "there is no key",
                 "set COSIGN_KEY or sign.key, or let the job have an OIDC token (GitHub: `id-token: write`; GitLab: SIGSTORE_ID_TOKEN)",
             ),
-            false => off("not signed: no key (sign.key, COSIGN_KEY, .stagefreight/cosign.key) and no OIDC token of the job"),
+            false => off("no key (sign.key, COSIGN_KEY, .stagefreight/cosign.key) and no OIDC token of the job"),
         };
     };
     let place = Place { vars: &request.vars, run, cwd: root, proxy: access.proxy(), more: trust };
     let Some(cosign) = Cosign::find(place, cancel).await.map_err(failed)? else {
         let what = format!("images are to be signed with {}, and there is no cosign on PATH", describe(&source));
-        let hint = "install cosign 2 or 3 (the stagefreight image has one), or switch signing off with `sign: {mode: off}`";
+        let hint =
+            "install cosign 2 or 3 (the stagefreight image has one), or switch signing off with `sign: {mode: off}`";
         return Err(failed(Problem::new(what).hint(hint)));
     };
-    signer(source, cosign, sign.transparency_log, run, cancel).await.map(|signer| Signing::With(Box::new(signer))).map_err(failed)
+    signer(source, cosign, sign.transparency_log, run, cancel)
+        .await
+        .map(|signer| Signing::With(Box::new(signer)))
+        .map_err(failed)
 }
 
 fn describe(source: &Source) -> String {
@@ -175,8 +182,9 @@ async fn signer(
     let keyless = matches!(source, Source::Job(_));
     let log = log.unwrap_or(keyless);
     if keyless && !log {
-        return Err(Problem::new("sign.transparency_log is false, and there is no key")
-            .hint("give a key: without one, only the log proves that the signature was made while its certificate was valid"));
+        return Err(Problem::new("sign.transparency_log is false, and there is no key").hint(
+            "give a key: without one, only the log proves that the signature was made while its certificate was valid",
+        ));
     }
     let how = describe(&source);
     let no_services = run.secret("no-services.json", NO_SERVICES.as_bytes()).map_err(unwritable)?;
@@ -209,9 +217,10 @@ impl Signing {
     pub fn noted(&self) -> Option<outcome::Signing> {
         match self {
             Self::Off { why } => why.clone().map(|why| outcome::Signing::Off { why }),
-            Self::With(signer) => {
-                Some(outcome::Signing::With { how: signer.how.clone(), program: format!("cosign {}", signer.cosign.version) })
-            }
+            Self::With(signer) => Some(outcome::Signing::With {
+                how: signer.how.clone(),
+                program: format!("cosign {}", signer.cosign.version),
+            }),
         }
     }
 }
@@ -232,12 +241,13 @@ pub async fn staged(
         Signing::With(signer) => signer,
         Signing::Off { why } => {
             if let Some(why) = why {
-                events.info(why.as_str()).await;
+                events.info(format!("not signed: {why}")).await;
             }
             return Ok(Vec::new());
         }
     };
-    let proofs: BTreeMap<&str, Value> = statements.iter().filter_map(|(build, said)| Some((build.as_str(), proof(said)?))).collect();
+    let proofs: BTreeMap<&str, Value> =
+        statements.iter().filter_map(|(build, said)| Some((build.as_str(), proof(said)?))).collect();
     let mut subjects = Vec::new();
     for image in staged {
         for (target, registry) in image.places() {
@@ -289,7 +299,9 @@ pub async fn run(
         let mut ended = Vec::new();
         for subject in subjects {
             let name = format!("sign-{number}-{}", ended.len());
-            ended.push(image::sign(signer, subject, &name, events, cancel).await.map(|made| (subject.build.to_owned(), made)));
+            ended.push(
+                image::sign(signer, subject, &name, events, cancel).await.map(|made| (subject.build.to_owned(), made)),
+            );
         }
         ended
     });

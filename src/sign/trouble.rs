@@ -37,7 +37,9 @@ pub(super) fn problem(doing: &str, error: &ProcessError, password: bool) -> Prob
 /// The last thing it called an error, on one line, of bounded length.
 pub(super) fn last_words(stderr: &str) -> String {
     let lines = || stderr.lines().map(str::trim).filter(|line| !line.is_empty());
-    let error = lines().filter_map(|line| line.strip_prefix("Error: ").or(line.split_once(": Error: ").map(|(_, e)| e))).next_back();
+    let error = lines()
+        .filter_map(|line| line.strip_prefix("Error: ").or(line.split_once(": Error: ").map(|(_, e)| e)))
+        .next_back();
     let said = error.or_else(|| lines().next_back()).unwrap_or("nothing");
     let said: String = said.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LAST_WORDS).collect();
     said.trim_end_matches(|c: char| c == '.' || c.is_whitespace()).to_owned()
@@ -56,7 +58,8 @@ fn cause(said: &str) -> Cause {
         Cause::Services
     } else if any(&["no such file", "no key", "not found in environment"]) {
         Cause::NoKey
-    } else if any(&["status code", "connection refused", "timeout", "eof", "connection reset", "x509", "no such host"]) {
+    } else if any(&["status code", "connection refused", "timeout", "eof", "connection reset", "x509", "no such host"])
+    {
         Cause::Registry
     } else {
         Cause::Other
@@ -69,8 +72,12 @@ fn cure(cause: Cause, password: bool) -> &'static str {
         Cause::Password => "the key has a password: give it to the job as COSIGN_PASSWORD",
         Cause::Key => "give a key that `cosign generate-key-pair` or `cosign import-key-pair` wrote, unchanged",
         Cause::NoKey => "check that the key is there under that name, and that this job may read it",
-        Cause::Refused => "the signature is pushed beside the image with the target's login: let that account push to this repository",
-        Cause::Services => "check the way to Sigstore's public services, or sign with a key (sign.key) and transparency_log: false",
+        Cause::Refused => {
+            "the signature is pushed beside the image with the target's login: let that account push to this repository"
+        }
+        Cause::Services => {
+            "check the way to Sigstore's public services, or sign with a key (sign.key) and transparency_log: false"
+        }
         Cause::Registry => "check that the registry is up and takes manifests, then run the job again",
         Cause::Other => "run the same cosign by hand to see more, or switch signing off with `sign: {mode: off}`",
     }

@@ -28,4 +28,6 @@ mod publish;
 mod runners;
 mod secrets;
 mod seen;
+mod sign;
+mod sign_failures;
 mod signals;

@@ -1,11 +1,13 @@
 //! Version 1 of the result document, field by field. The doc comments are its documentation: the JSON Schema carries them.
 
 mod proof;
+mod signing;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use proof::*;
+pub use signing::*;
 
 /// What one run of StageFreight did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -45,6 +47,9 @@ pub struct Document {
     /// The lowest level that the proven builds reached; absent when nothing was to be proven, or something that was is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trust: Option<TrustLevel>,
+    /// Whether published images are signed; absent where nothing was to be published, or it was not found out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signing: Option<Signing>,
     /// Trouble that failed nothing: withheld credentials, caches not reached.
     #[serde(default)]
     pub notes: Vec<Problem>,
@@ -306,6 +311,9 @@ pub struct Build {
     /// Every tag put, in every registry, as read back from it.
     #[serde(default)]
     pub published: Vec<PublishedTag>,
+    /// Its signatures, one for each repository.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signatures: Vec<Signature>,
     /// Names in the engine.
     #[serde(default)]
     pub loaded: Vec<String>,

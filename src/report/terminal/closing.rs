@@ -12,6 +12,7 @@ use crate::report::document::{
     Build, BuildError, BuildFailure, Document, Failure, Location, Problem, PublishedTag, Status,
 };
 use crate::report::headline::{duration, headline, is_broken, other_problems, told_of, untold_errors};
+use crate::report::signed;
 
 /// So many problems are shown; the document has all.
 const PROBLEMS: usize = 30;
@@ -34,6 +35,7 @@ pub fn render(document: &Document, color: bool) -> String {
     block(&mut out, paint, "Notes", document.notes.iter().map(note));
     block(&mut out, paint, "Skipped", skipped(document));
     block(&mut out, paint, "Published", published(document));
+    block(&mut out, paint, "Signatures", signed::sentence(document).map(|said| inline(&said, SENTENCE)));
     block(&mut out, paint, "Images", kept_here(document));
     block(&mut out, paint, "Proof", proof::rows(document, paint));
     let sign = match document.status {

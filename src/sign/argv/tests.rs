@@ -13,7 +13,12 @@ fn manner(generation: Generation, key: Option<&str>, log: bool) -> Manner {
 #[case::two(Generation::Two, Some("k"), false, "sign --yes --key=k --tlog-upload=false")]
 #[case::two_logged(Generation::Two, Some("k"), true, "sign --yes --key=k")]
 #[case::two_job(Generation::Two, None, true, "sign --yes")]
-#[case::three(THREE, Some("awskms:///x"), false, "sign --yes --key=awskms:///x --signing-config=/run/no-services.json --trusted-root=/run/no-root.json")]
+#[case::three(
+    THREE,
+    Some("awskms:///x"),
+    false,
+    "sign --yes --key=awskms:///x --signing-config=/run/no-services.json --trusted-root=/run/no-root.json"
+)]
 #[case::three_old(Generation::Three { trusted_root: false }, Some("k"), false, "sign --yes --key=k --signing-config=/run/no-services.json")]
 #[case::three_logged(THREE, Some("k"), true, "sign --yes --key=k")]
 #[case::three_job(THREE, None, true, "sign --yes")]

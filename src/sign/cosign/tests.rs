@@ -3,7 +3,12 @@ use rstest::rstest;
 
 #[rstest]
 #[case::released_2("v2.5.3", "--tlog-upload=true", Generation::Two, "2.5.3")]
-#[case::two_that_knows_configurations("v2.6.1", "--use-signing-config=false --trusted-root=''", Generation::Two, "2.6.1")]
+#[case::two_that_knows_configurations(
+    "v2.6.1",
+    "--use-signing-config=false --trusted-root=''",
+    Generation::Two,
+    "2.6.1"
+)]
 #[case::released_3("v3.0.2", "--use-signing-config=true", Generation::Three { trusted_root: false }, "3.0.2")]
 #[case::later("v4.0.0", "--trusted-root=''", Generation::Three { trusted_root: true }, "4.0.0")]
 #[case::debian_2("devel", "--tlog-upload=true:", Generation::Two, "2")]

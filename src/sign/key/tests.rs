@@ -90,9 +90,11 @@ fn jobs_are_known_by_their_tokens() {
     assert_eq!(identity(&vars(&github), &context(ForgeKind::GitHub, "https://ghes.example.org")), None);
     assert_eq!(identity(&vars(&github), &context(ForgeKind::Forgejo, "https://codeberg.org")), None);
 
-    let claims = r#"{"iss":"https://gitlab.com","ci_config_ref_uri":"gitlab.com/acme/app//.gitlab-ci.yml@refs/heads/main"}"#;
+    let claims =
+        r#"{"iss":"https://gitlab.com","ci_config_ref_uri":"gitlab.com/acme/app//.gitlab-ci.yml@refs/heads/main"}"#;
     let token = format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims));
-    let found = identity(&vars(&[("SIGSTORE_ID_TOKEN", &token)]), &context(ForgeKind::GitLab, "https://gitlab.com")).unwrap();
+    let found =
+        identity(&vars(&[("SIGSTORE_ID_TOKEN", &token)]), &context(ForgeKind::GitLab, "https://gitlab.com")).unwrap();
     insta::assert_debug_snapshot!(found.args(), @r#"
     [
         "--certificate-identity=https://gitlab.com/acme/app//.gitlab-ci.yml@refs/heads/main",

@@ -83,12 +83,22 @@ impl Registry {
         (response.status == 200).then_some(response.body)
     }
 
+    /// Deletes a manifest, and every tag that names it.
+    pub(crate) fn delete(&self, repository: &str, digest: &str) {
+        let response = self.send("DELETE", &format!("/v2/{repository}/manifests/{digest}"), "*/*");
+        assert_eq!(response.status, 202, "{}", String::from_utf8_lossy(&response.body));
+    }
+
     fn get(&self, path: &str, accept: &str) -> Response {
+        self.send("GET", path, accept)
+    }
+
+    fn send(&self, method: &str, path: &str, accept: &str) -> Response {
         let address = self.host.replace("localhost", "127.0.0.1");
         let mut stream = TcpStream::connect(&address).unwrap_or_else(|e| panic!("{address}: {e}"));
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         let login = self.authorization.as_deref().unwrap_or_default();
-        let request = format!("GET {path} HTTP/1.0\r\nHost: {}\r\nAccept: {accept}\r\n{login}\r\n", self.host);
+        let request = format!("{method} {path} HTTP/1.0\r\nHost: {}\r\nAccept: {accept}\r\n{login}\r\n", self.host);
         stream.write_all(request.as_bytes()).unwrap();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).unwrap();
