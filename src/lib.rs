@@ -33,3 +33,4 @@ pub mod runner;
 pub mod secret;
 pub mod sign;
 pub mod source;
+pub mod verify;

@@ -71,7 +71,7 @@ mod tests {
     fn a_signature_is_read_in_the_log_the_summary_and_the_record() {
         let outcome = signed(outcome::SignatureState::Made, true);
         let document = Document::new(&outcome);
-        assert!(crate::report::markdown::summary(&document).contains("Signed in 1 repository with the key in COSIGN"));
+        assert!(crate::report::markdown::summary(&document).contains("Signed in 1 repository with the key in"));
         assert!(crate::report::terminal::closing::render(&document, false).contains("Signed in 1 repository"));
         let json: serde_json::Value = serde_json::from_str(&document.to_json()).unwrap();
         assert_eq!(json["signing"]["state"], "signed");

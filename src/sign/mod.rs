@@ -11,6 +11,8 @@ mod image;
 mod key;
 mod trouble;
 
+pub(crate) use trouble::last_words;
+
 use std::collections::BTreeMap;
 
 use futures::{StreamExt as _, stream};

@@ -35,7 +35,7 @@ pub(super) fn problem(doing: &str, error: &ProcessError, password: bool) -> Prob
 }
 
 /// The last thing it called an error, on one line, of bounded length.
-pub(super) fn last_words(stderr: &str) -> String {
+pub(crate) fn last_words(stderr: &str) -> String {
     let lines = || stderr.lines().map(str::trim).filter(|line| !line.is_empty());
     let error = lines()
         .filter_map(|line| line.strip_prefix("Error: ").or(line.split_once(": Error: ").map(|(_, e)| e)))

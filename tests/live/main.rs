@@ -31,3 +31,4 @@ mod seen;
 mod sign;
 mod sign_failures;
 mod signals;
+mod verify;
