@@ -84,7 +84,7 @@ impl Cosign {
         let (version, help) = tokio::join!(ask(&["version", "--json"]), ask(&["sign", "--help"]));
         let wrong = |e: ProcessError| {
             Problem::new(format!("cosign does not say which version it is: {e}"))
-                .hint("install cosign 2 or 3 (the stagefreight image has one), or switch signing off with `sign: {mode: off}`")
+                .hint("install cosign 2 or 3, or switch signing off with `sign: {mode: off}`")
         };
         let (version, help) = (version.map_err(wrong)?, help.map_err(wrong)?);
         (cosign.generation, cosign.version) = which(&version.stdout, &String::from_utf8_lossy(&help.stdout))?;
@@ -167,7 +167,7 @@ fn which(version: &[u8], help: &str) -> Result<(Generation, String), Problem> {
         Some(number) if number.major < OLDEST => {
             let what =
                 format!("cosign {number} is too old: its signatures and flags are those of the first generation");
-            Err(Problem::new(what).hint("install cosign 2 or 3 (the stagefreight image has one)"))
+            Err(Problem::new(what).hint("install cosign 2 or 3"))
         }
         Some(number) => Ok((if number.major == 2 { Generation::Two } else { three }, number.to_string())),
         // On by default only from 3 on.

@@ -154,7 +154,7 @@ pub async fn resolve(
     let Some(cosign) = Cosign::find(place, cancel).await.map_err(failed)? else {
         let what = format!("images are to be signed with {}, and there is no cosign on PATH", describe(&source));
         let hint =
-            "install cosign 2 or 3 (the stagefreight image has one), or switch signing off with `sign: {mode: off}`";
+            "install cosign 2 or 3, or switch signing off with `sign: {mode: off}`";
         return Err(failed(Problem::new(what).hint(hint)));
     };
     signer(source, cosign, sign.transparency_log, run, cancel)
