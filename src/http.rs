@@ -64,6 +64,9 @@ pub struct Trust {
     /// The caller bounds the wait for answers itself. Needed to stream uploads: the client's own limit on reading
     /// counts from the start of the request, and would end every upload that takes longer.
     pub patient: bool,
+    /// Redirects are not followed. For headers with secrets that the library does not know to drop on the way to another
+    /// host (`JOB-TOKEN`).
+    pub stays: bool,
 }
 
 /// Why no client could be made.
@@ -90,6 +93,14 @@ pub struct Clients {
 impl Default for Timeouts {
     fn default() -> Self {
         Self { connect: Duration::from_secs(10), idle: Duration::from_secs(30), commit: Duration::from_secs(300) }
+    }
+}
+
+impl Timeouts {
+    /// All limits in proportion to how long an answer may take.
+    pub fn silent_for(idle: Duration) -> Self {
+        let usual = Self::default();
+        Self { connect: usual.connect.min(idle), idle, commit: idle.saturating_mul(10) }
     }
 }
 
@@ -155,8 +166,8 @@ pub fn client(settings: &HttpSettings, trust: &Trust) -> Result<Client, HttpErro
         .user_agent(USER_AGENT)
         .connect_timeout(settings.timeouts.connect)
         .pool_idle_timeout(Duration::from_secs(30))
-        .pool_max_idle_per_host(8)
-        .redirect(redirect::Policy::custom(follow))
+        .pool_max_idle_per_host(16)
+        .redirect(if trust.stays { redirect::Policy::none() } else { redirect::Policy::custom(follow) })
         // Otherwise the library would read the environment itself.
         .no_proxy()
         .referer(false);

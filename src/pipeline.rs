@@ -20,7 +20,8 @@ use crate::outcome::{BuildState, Outcome};
 use crate::plan::{self, Output, Plan};
 use crate::problem::{Failure, FailureKind, Problem};
 use crate::publish::attach::Statement;
-use crate::publish::{self, record};
+use crate::publish::forward::{History, Ours};
+use crate::publish::{self, Rules, record};
 use crate::report;
 use crate::request::Request;
 use crate::rundir::RunDir;
@@ -132,7 +133,8 @@ async fn build_and_publish(
     // Attest: what was proven, in writing.
     let statements = ledger::attest(&verified, request, &plan, outcome)?;
     // Publish: all content everywhere first, then what is said about it, tags after that.
-    let published = publish(verified, &statements, &signing, &plan, &access, events, cancel, outcome).await;
+    let at = Publishing { request, plan: &plan, signing: &signing, access: &access, events, cancel };
+    let published = publish(verified, &statements, at, outcome).await;
     // The record of what stands in the registries, whether that is all of it or not.
     let recorded = ledger::write_record(request, &plan, outcome);
     match (published, recorded) {
@@ -241,13 +243,10 @@ async fn deliver(verified: &mut Vec<Verified>, plan: &Plan, shop: Workshop<'_>, 
 async fn publish(
     verified: Vec<Verified>,
     statements: &[(String, Vec<Statement>)],
-    signing: &Signing,
-    plan: &Plan,
-    access: &Access,
-    events: &Events,
-    cancel: &CancellationToken,
+    at: Publishing<'_>,
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
+    let Publishing { request, plan, signing, access, events, cancel } = at;
     let wanted: BTreeMap<_, _> = plan
         .steps
         .iter()
@@ -259,10 +258,9 @@ async fn publish(
     if verified.iter().all(|image| !wanted.contains_key(image.candidate().build.as_str())) {
         return Ok(());
     }
-    let builds = &mut outcome.builds;
-    events
-        .section("publish", "Publish", async {
-            let mut staged = Vec::new();
+    let work = async {
+        let mut staged = Vec::new();
+        let done = async {
             for image in verified {
                 if let Some(targets) = wanted.get(image.candidate().build.as_str()) {
                     staged.push(publish::stage(image, targets, access, cancel).await?);
@@ -275,19 +273,38 @@ async fn publish(
             }
             // Signed by digest, before any tag names it.
             let signatures = sign::staged(signing, &staged, statements, access, events, cancel).await?;
-            ledger::note_signatures(signatures, builds);
-            let publication = publish::tag(&staged, events, cancel).await;
-            let count = publication.tags.len();
+            ledger::note_signatures(signatures, &mut outcome.builds);
+            let rules = Rules {
+                publish: &plan.publish,
+                ours: Ours {
+                    revision: plan.commit.as_deref(),
+                    version: &plan.version,
+                    release: plan.version.release && request.context.tag.is_some(),
+                },
+                history: &History {},
+            };
+            let publication = publish::tag(&staged, rules, events, cancel).await;
             // Noted before anything else is waited for: a signal may end this at any time.
-            for (build, tag) in publication.tags {
-                if let Some(build) = builds.iter_mut().find(|b| b.id == build) {
-                    build.published.push(tag);
-                }
+            ledger::note_publication(publication, outcome)
+        };
+        match done.await {
+            Ok(count) => Ok(((), format!("{count} tags"))),
+            Err(mut failure) => {
+                failure.problems.extend(publish::clear(&staged, cancel).await);
+                Err(failure)
             }
-            match publication.failure {
-                Some(failure) => Err(failure),
-                None => Ok(((), format!("{count} tags"))),
-            }
-        })
-        .await
+        }
+    };
+    events.section("publish", "Publish", work).await
+}
+
+/// What publication needs to know and to use.
+#[derive(Clone, Copy)]
+struct Publishing<'a> {
+    request: &'a Request,
+    plan: &'a Plan,
+    signing: &'a Signing,
+    access: &'a Access,
+    events: &'a Events,
+    cancel: &'a CancellationToken,
 }

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::config::model::{Config, RegistrySettings};
 use crate::environment::Vars;
-use crate::http::{HttpSettings, ProxySettings};
+use crate::http::{HttpSettings, ProxySettings, Timeouts};
 use crate::plan::Plan;
 use crate::problem::Problem;
 use crate::request::Request;
@@ -82,7 +82,7 @@ pub(super) fn read(request: &Request, problems: &mut Vec<Problem>) -> Network {
     let http = HttpSettings {
         extra_ca_pem: ours.into_iter().collect(),
         proxy: proxies(config, &request.vars),
-        ..HttpSettings::default()
+        timeouts: config.network.timeout.map(|timeout| Timeouts::silent_for(timeout.0)).unwrap_or_default(),
     };
     Network { registries, http, bundle, children }
 }

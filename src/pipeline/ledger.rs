@@ -12,6 +12,7 @@ use crate::outcome::{BuildOutcome, BuildState, BuilderFacts, Outcome, Signature}
 use crate::plan::{Output, Plan};
 use crate::problem::{Failure, FailureKind, Problem};
 use crate::provenance::{self, Facts};
+use crate::publish::Publication;
 use crate::publish::attach::{self, Statement};
 use crate::publish::record;
 use crate::redact::Redactor;
@@ -88,6 +89,18 @@ pub(super) fn required_builds(outcome: &mut Outcome, cancel: &CancellationToken)
         }
     }
     if problems.is_empty() { Ok(()) } else { Err(Failure::many(kind, problems)) }
+}
+
+/// What stands in the registries, and what does not. How many tags name our images.
+pub(super) fn note_publication(publication: Publication, outcome: &mut Outcome) -> Result<usize, Failure> {
+    let count = publication.tags.len();
+    for build in &mut outcome.builds {
+        let of_this = |id: &String| *id == build.id;
+        build.published.extend(publication.tags.iter().filter(|(id, _)| of_this(id)).map(|(_, tag)| tag.clone()));
+        build.others.extend(publication.others.iter().filter(|(id, _)| of_this(id)).map(|(_, tag)| tag.clone()));
+    }
+    outcome.notes.extend(publication.notes);
+    publication.failure.map_or(Ok(count), Err)
 }
 
 /// The builder's facts, for people and for later jobs. A builder that builds needs no record.

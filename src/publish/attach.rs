@@ -69,11 +69,13 @@ pub async fn attach(staged: &Staged, statements: &[Statement], cancel: &Cancella
         work.push((subject, artifact));
     }
     // One after the other in each registry: where it keeps no list of referrers, they share one index.
-    let places = staged.places.iter().map(|(target, registry)| {
+    let places = staged.places.iter().map(|place| {
         let work = &work;
         async move {
             for (subject, artifact) in work {
-                referrers::attach(registry, &target.repository, subject, artifact).await.map_err(|e| e.problem())?;
+                referrers::attach(place.registry(), &place.target.repository, subject, artifact)
+                    .await
+                    .map_err(|e| e.problem())?;
             }
             Ok(())
         }

@@ -1,14 +1,16 @@
 //! From proven content to published tags. Builds nothing; takes nothing but a `Verified`.
 //!
-//! `stage` makes sure that every target registry holds the content, by digest; `tag` then puts the tags, and reads every one of
-//! them back. No tag is put before everything is staged. Putting back what had moved when a later tag fails moves in here.
+//! `stage` makes sure that every target registry holds the content, by digest; `attach` and signing say what it is; `tag` then
+//! puts the tags, all or none, and reads every one of them back. What a failed publication left under no tag, `leftovers` takes
+//! away again.
 
 pub mod attach;
 pub mod forward;
+mod leftovers;
 pub mod record;
+mod tags;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::{StreamExt as _, stream};
 use tokio_util::sync::CancellationToken;
@@ -16,16 +18,15 @@ use tokio_util::sync::CancellationToken;
 use crate::access::Access;
 use crate::build::Content;
 use crate::crucible::Verified;
-use crate::event::Events;
-use crate::image::Tag;
+use crate::image::Digest;
 use crate::image::manifest::Manifest;
-use crate::outcome::PublishedTag;
 use crate::plan::TargetPlan;
 use crate::problem::{Failure, FailureKind, Problem};
-use crate::registry::{self, Registry};
+use crate::registry::{self, Catalog, Copied, Registry};
 
-/// How long after a signal a tag that is just being put may still take: better to know that it stands than to wonder.
-const LAST_PUT: Duration = Duration::from_millis(500);
+pub use leftovers::clear;
+pub use tags::{Publication, Rules, tag};
+
 /// Requests to registries under way at a time.
 const PARALLEL: usize = 8;
 
@@ -34,16 +35,23 @@ const PARALLEL: usize = 8;
 pub struct Staged {
     verified: Verified,
     manifest: Arc<Manifest>,
-    places: Vec<(TargetPlan, Registry)>,
+    places: Vec<Place>,
 }
 
-/// What tagging came to.
-#[derive(Debug, Default)]
-pub struct Publication {
-    /// Tags that stand, by build id, read back from their registries.
-    pub tags: Vec<(String, PublishedTag)>,
-    /// Why it is not all of them.
-    pub failure: Option<Failure>,
+/// A target, and what this run brought to it.
+#[derive(Debug, Clone)]
+struct Place {
+    target: TargetPlan,
+    catalog: Catalog,
+    /// Manifests that were not there when this run began, children before parents. Empty where the build itself pushed: nobody
+    /// looked before it.
+    brought: Vec<Digest>,
+}
+
+impl Place {
+    fn registry(&self) -> &Registry {
+        self.catalog.registry()
+    }
 }
 
 impl Staged {
@@ -58,12 +66,13 @@ impl Staged {
     }
 
     /// Where.
-    pub fn places(&self) -> &[(TargetPlan, Registry)] {
-        &self.places
+    pub fn places(&self) -> impl Iterator<Item = (&TargetPlan, &Registry)> {
+        self.places.iter().map(|place| (&place.target, place.registry()))
     }
 }
 
-/// Makes sure that every target holds the image's content, by digest.
+/// Makes sure that every target holds the image's content, by digest. If one does not, what was brought to the others is taken
+/// away again.
 ///
 /// # Errors
 /// Every registry that does not, at once.
@@ -73,21 +82,21 @@ pub async fn stage(
     access: &Access,
     cancel: &CancellationToken,
 ) -> Result<Staged, Failure> {
-    let places = connect(targets, access)?;
+    let mut places = connect(targets, access)?;
     let candidate = verified.candidate();
     let source = match &candidate.content {
-        Content::Pushed { targets: pushed } => {
-            places.iter().find(|(t, _)| pushed.contains(&t.id)).map(|(t, r)| Source::Registry(r.clone(), t.clone()))
-        }
+        Content::Pushed { targets: pushed } => places
+            .iter()
+            .find(|place| pushed.contains(&place.target.id))
+            .map(|place| Source::Registry(place.registry().clone(), place.target.clone())),
         Content::Layout(layout) => Some(Source::Layout(layout.clone())),
         Content::Elsewhere => None,
     };
     let Some(source) = source else {
         return Err(internal(&format!("the image of {} is nowhere to publish from", candidate.build)));
     };
-    let checks = places.iter().map(|place| hold(place, &source, &verified));
-    let work = stream::iter(checks).buffer_unordered(PARALLEL).collect::<Vec<_>>();
-    let held = or_cancelled(work, cancel).await?;
+    let work = places.iter_mut().map(|place| hold(place, &source, &verified));
+    let held = or_cancelled(stream::iter(work).buffer_unordered(PARALLEL).collect::<Vec<_>>(), cancel).await?;
     let mut manifest = None;
     let mut problems = Vec::new();
     for result in held {
@@ -98,7 +107,10 @@ pub async fn stage(
     }
     match manifest {
         Some(manifest) if problems.is_empty() => Ok(Staged { verified, manifest: Arc::new(manifest), places }),
-        _ => Err(Failure::many(FailureKind::Publish, problems)),
+        _ => {
+            problems.extend(leftovers::take_away(&places, cancel).await);
+            Err(Failure::many(FailureKind::Publish, problems))
+        }
     }
 }
 
@@ -109,118 +121,38 @@ enum Source {
 }
 
 /// Sends what is missing, and reads back the manifest, whose digest is computed from what the registry sends.
-async fn hold(
-    (target, registry): &(TargetPlan, Registry),
-    source: &Source,
-    verified: &Verified,
-) -> Result<Manifest, Problem> {
+async fn hold(place: &mut Place, source: &Source, verified: &Verified) -> Result<Manifest, Problem> {
     let digest = &verified.candidate().digest;
-    let to = (registry, &target.repository);
     match (source, &verified.candidate().content) {
-        (_, Content::Pushed { targets }) if targets.contains(&target.id) => {}
-        (Source::Registry(from, holder), _) => {
-            registry::copy((from, &holder.repository), to, digest).await.map_err(|e| e.problem())?;
-        }
-        (Source::Layout(layout), _) => {
-            let root = layout.root().map_err(|e| e.problem())?.clone();
-            registry::upload_layout(layout, &root, to).await.map_err(|e| e.problem())?;
-        }
+        (_, Content::Pushed { targets }) if targets.contains(&place.target.id) => {}
+        _ => place.brought = send(place, source, digest).await?.manifests,
     }
-    let manifest = registry.get_manifest(&target.repository, digest).await.map_err(|e| e.problem())?;
+    let repository = &place.target.repository;
+    let manifest = place.registry().get_manifest(repository, digest).await.map_err(|e| e.problem())?;
     if manifest.digest == *digest {
-        Ok(manifest)
-    } else {
-        Err(disagreement(target, "content", digest.as_str(), manifest.digest.as_str()))
+        return Ok(manifest);
     }
+    let what = format!("{repository}: content was sent as {digest} and reads back as {}", manifest.digest);
+    Err(Problem::new(what).hint("the registry does not keep what it is given: look at its log and storage"))
 }
 
-/// Puts every tag of every image, then reads every tag back. After a failure no further tag is put; those that stand are told.
-pub async fn tag(staged: &[Staged], events: &Events, cancel: &CancellationToken) -> Publication {
-    let failed = CancellationToken::new();
-    let all =
-        staged.iter().flat_map(|image| image.places.iter().map(move |(target, registry)| (image, target, registry)));
-    let puts =
-        all.flat_map(|(image, target, registry)| target.tags.iter().map(move |tag| (image, target, registry, tag)));
-    let puts = puts.map(|(image, target, registry, tag)| {
-        let failed = failed.clone();
-        async move {
-            if failed.is_cancelled() || cancel.is_cancelled() {
-                return None;
-            }
-            let result = tokio::select! {
-                biased;
-                result = put(image, target, registry, tag) => result,
-                () = too_late(cancel) => Err(Problem::new(format!(
-                    "{}:{tag} was being put when a signal stopped the run: it may stand or not",
-                    target.repository
-                ))),
-            };
-            match &result {
-                Ok(put) => tokio::select! {
-                    biased;
-                    () = events.info(format!("published {}:{} {}", put.repository, put.tag, put.digest)) => {}
-                    // A log that takes no more lines must not keep the report from saying what stands.
-                    () = cancel.cancelled() => {}
-                },
-                Err(_) => failed.cancel(),
-            }
-            Some((image.build().to_owned(), result))
+async fn send(place: &Place, source: &Source, digest: &Digest) -> Result<Copied, Problem> {
+    let to = (place.registry(), &place.target.repository);
+    match source {
+        Source::Registry(from, holder) => {
+            registry::copy((from, &holder.repository), to, digest).await.map_err(|e| e.problem())
         }
-    });
-    let ended = stream::iter(puts).buffered(PARALLEL).collect::<Vec<_>>().await;
-    let mut publication = Publication::default();
-    let mut problems = Vec::new();
-    let mut skipped = 0;
-    for result in ended {
-        match result {
-            Some((build, Ok(put))) => publication.tags.push((build, put)),
-            Some((_, Err(problem))) => problems.push(problem),
-            None => skipped += 1,
+        Source::Layout(layout) => {
+            let root = layout.root().map_err(|e| e.problem())?.clone();
+            registry::upload_layout(layout, &root, to).await.map_err(|e| e.problem())
         }
     }
-    if cancel.is_cancelled() && skipped > 0 {
-        problems.push(Problem::new(format!("stopped by a signal before {skipped} of the tags were put")));
-    }
-    if !problems.is_empty() {
-        let stands: Vec<_> = publication.tags.iter().map(|(_, t)| format!("{}:{}", t.repository, t.tag)).collect();
-        if !stands.is_empty() {
-            let what = format!("these tags were already put and stand: {}", stands.join(", "));
-            problems
-                .push(Problem::new(what).hint("run the job again once the cause is mended: it puts the missing ones"));
-        }
-        publication.failure = Some(Failure::many(FailureKind::Publish, problems));
-    }
-    publication
 }
 
-async fn put(image: &Staged, target: &TargetPlan, registry: &Registry, tag: &Tag) -> Result<PublishedTag, Problem> {
-    registry.put_manifest(&target.repository, tag, &image.manifest).await.map_err(|e| e.problem())?;
-    let found = registry.get_manifest(&target.repository, tag).await.map_err(|e| e.problem())?;
-    if found.digest != image.manifest.digest {
-        return Err(disagreement(target, &format!("tag {tag}"), image.manifest.digest.as_str(), found.digest.as_str()));
-    }
-    Ok(PublishedTag {
-        target: target.id.clone(),
-        repository: target.repository.clone(),
-        tag: tag.clone(),
-        digest: found.digest,
-        was: None,
-    })
-}
-
-async fn too_late(cancel: &CancellationToken) {
-    cancel.cancelled().await;
-    tokio::time::sleep(LAST_PUT).await;
-}
-
-fn disagreement(target: &TargetPlan, what: &str, expected: &str, found: &str) -> Problem {
-    Problem::new(format!("{}: {what} was published as {expected} and reads back as {found}", target.repository)).hint(
-        "another run may have taken the tag at the same moment; run this job again if its image is the one wanted",
-    )
-}
-
-fn connect(targets: &[TargetPlan], access: &Access) -> Result<Vec<(TargetPlan, Registry)>, Failure> {
-    let one = |target: &TargetPlan| access.registry(target).map(|registry| (target.clone(), registry));
+fn connect(targets: &[TargetPlan], access: &Access) -> Result<Vec<Place>, Failure> {
+    let one = |target: &TargetPlan| {
+        access.catalog(target).map(|catalog| Place { target: target.clone(), catalog, brought: Vec::new() })
+    };
     targets.iter().map(one).collect::<Result<_, _>>().map_err(|p| Failure::new(FailureKind::Publish, p))
 }
 

@@ -30,6 +30,7 @@ pub(super) enum Challenge {
 #[derive(Debug, Default)]
 pub(super) struct Known {
     basic: bool,
+    realm: Option<Url>,
     tokens: HashMap<String, Token>,
 }
 
@@ -66,6 +67,16 @@ impl Known {
     /// The registry takes user and password as they are.
     pub(super) fn use_basic(&mut self) {
         self.basic = true;
+    }
+
+    /// Where the registry sends its users for tokens. They send their login there.
+    pub(super) fn set_realm(&mut self, realm: &str) {
+        self.realm = Url::parse(realm).ok();
+    }
+
+    /// See [`Known::set_realm`]; known once the registry has asked for a token.
+    pub(super) fn realm(&self) -> Option<&Url> {
+        self.realm.as_ref()
     }
 
     /// Keeps a token for a scope.

@@ -62,7 +62,10 @@ impl Registry {
         let transport = Transport::new(host, login, settings, clients).map_err(|fault| {
             let doing = "connecting to".to_owned();
             let (registry, repository) = (clean(host, 100), String::new());
-            RegistryError { attempt: Box::new(Attempt { registry, repository, doing, login: None }), fault }
+            RegistryError {
+                attempt: Box::new(Attempt { registry, repository, doing, login: None, needs: None }),
+                fault,
+            }
         })?;
         Ok(Self { transport: Arc::new(transport) })
     }

@@ -19,7 +19,7 @@ use crate::problem::Problem;
 const PARALLEL: usize = 4;
 
 /// What a copy took.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Copied {
     /// Bytes of blobs sent.
     pub bytes: u64,
@@ -29,6 +29,8 @@ pub struct Copied {
     pub mounted: usize,
     /// Blobs that were there already.
     pub present: usize,
+    /// Manifests that were not there, children before parents.
+    pub manifests: Vec<Digest>,
 }
 
 /// Why an image did not arrive.
@@ -62,7 +64,7 @@ pub async fn copy(
     to: (&Registry, &Repository),
     digest: &Digest,
 ) -> Result<Copied, TransferError> {
-    if to.0.head_manifest(to.1, digest).await?.is_some_and(|head| head.digest.as_ref() == Some(digest)) {
+    if holds(to, digest).await? {
         return Ok(Copied::default());
     }
     let content = walk(from, from.0.get_manifest(from.1, digest).await?).await?;
@@ -71,8 +73,8 @@ pub async fn copy(
     write(&content, Origin::Repository(from.0, from.1), mount, to).await
 }
 
-/// Uploads an image or index of a layout with everything below it, byte for byte. `root` is checked before anything is
-/// sent.
+/// Uploads an image or index of a layout with everything below it, byte for byte, unless it is there. Everything is checked
+/// before anything is sent.
 ///
 /// # Errors
 /// When the layout is damaged or the registry does not take it. What was written until then stays, without a tag.
@@ -81,6 +83,9 @@ pub async fn upload_layout(
     root: &Descriptor,
     to: (&Registry, &Repository),
 ) -> Result<Copied, TransferError> {
+    if holds(to, &root.digest).await? {
+        return Ok(Copied::default());
+    }
     let (reading, below) = (Arc::new(layout.clone()), root.clone());
     let walked = tokio::task::spawn_blocking({
         let layout = Arc::clone(&reading);
@@ -146,9 +151,18 @@ async fn write(
         }
     }
     for manifest in &content.manifests {
-        to.put_manifest(repository, &manifest.digest, manifest).await?;
+        if !holds((to, repository), &manifest.digest).await? {
+            to.put_manifest(repository, &manifest.digest, manifest).await?;
+            copied.manifests.push(manifest.digest.clone());
+        }
     }
     Ok(copied)
+}
+
+/// Whether a manifest is there, by the registry's own word for its digest.
+async fn holds((registry, repository): (&Registry, &Repository), digest: &Digest) -> Result<bool, RegistryError> {
+    let head = registry.head_manifest(repository, digest).await?;
+    Ok(head.is_some_and(|head| head.digest.as_ref() == Some(digest)))
 }
 
 /// One blob, unless it is there.

@@ -32,6 +32,8 @@ pub struct Attempt {
     pub doing: String,
     /// Where the login was read, if there is one.
     pub login: Option<String>,
+    /// What this needs where the registry's kind wants more than a login: a sentence for whoever is refused.
+    pub needs: Option<&'static str>,
 }
 
 /// Why a registry did not do it. Texts from registries are bounded and hold no control characters.
@@ -52,6 +54,15 @@ pub enum Fault {
     /// 405 and `UNSUPPORTED`: this registry does not do that, or has it switched off.
     #[error("the registry does not support it ({0})")]
     Unsupported(String),
+    /// No room left for this account or project.
+    #[error("the quota is used up ({0})")]
+    Quota(String),
+    /// It would have taken more than was asked, so it was not done; or it was done by half. Says what and what stands now.
+    #[error("{0}")]
+    Unsafe(String),
+    /// Somebody else moved the tag between our looking and our acting; it was left alone.
+    #[error("somebody else moved it just now; it was left as it is")]
+    Moved,
     /// 413, or an answer larger than any honest one.
     #[error("too large: {0}")]
     TooLarge(String),
@@ -130,7 +141,15 @@ impl RegistryError {
     }
 
     fn cure(&self) -> String {
-        let Attempt { registry, repository, login, .. } = &*self.attempt;
+        let Attempt { registry, repository, login, needs, .. } = &*self.attempt;
+        // What an API says does not exist is often what this login may not see.
+        let refused = self.is_refusal() || matches!(self.fault, Fault::NotFound | Fault::NameUnknown);
+        if let Some(needs) = needs.filter(|_| refused) {
+            return match login {
+                Some(source) => format!("{needs} The login used is that from {source}."),
+                None => needs.to_owned(),
+            };
+        }
         match &self.fault {
             Fault::Unauthorized(_) => match login {
                 Some(source) => format!(
@@ -147,6 +166,11 @@ impl RegistryError {
             ),
             Fault::NotFound => "Check the name; it may have been deleted, or never been pushed.".into(),
             Fault::Unsupported(_) => format!("Ask whoever runs {registry} to enable it (deletes often are disabled)."),
+            Fault::Quota(_) => format!(
+                "Delete what is no longer needed (`retention` of the target does that in every run), or raise the quota at {registry}."
+            ),
+            Fault::Unsafe(_) => format!("Look at the tags of {repository} at {registry}, and delete it there by hand."),
+            Fault::Moved => "Run this again: it will see what the tag holds now.".into(),
             Fault::TooLarge(_) => format!("Raise the body size limit of {registry} or of the proxy before it."),
             Fault::TooManyRequests { .. } => {
                 "Log in if this was anonymous (limits are higher then), or run fewer jobs at a time.".into()
@@ -198,6 +222,7 @@ impl Fault {
         };
         match (status.as_u16(), code.as_str()) {
             (429, _) | (_, "TOOMANYREQUESTS") => Self::TooManyRequests { retry_after },
+            (400..=499 | 507, _) if is_quota(status, &message) => Self::Quota(message),
             (401, _) => Self::Unauthorized(message),
             (403, _) => Self::Denied(message),
             (404, "NAME_UNKNOWN") => Self::NameUnknown,
@@ -218,7 +243,7 @@ impl Fault {
             #[serde(default)]
             errors: Vec<One>,
             // Token servers and proxies write these.
-            #[serde(default, alias = "error", alias = "details")]
+            #[serde(default, alias = "error", alias = "details", alias = "detail")]
             message: Option<serde_json::Value>,
         }
         #[derive(Deserialize)]
@@ -278,6 +303,17 @@ impl Fault {
             false => Self::Broken(words),
         }
     }
+}
+
+/// Whether a refusal speaks of room that is used up. Registries have no code of their own for it: Harbor says `DENIED` with 403
+/// (1.x: 412) and "will exceed the configured upper limit" (`goharbor/harbor` src/server/middleware/quota), Quay `DENIED` with
+/// 403 and "Quota has been exceeded on namespace" (`quay/quay` endpoints/v2/errors.py), proxies 507.
+fn is_quota(status: StatusCode, message: &str) -> bool {
+    let words = message.to_ascii_lowercase();
+    status == StatusCode::INSUFFICIENT_STORAGE
+        || words.contains("quota")
+        || words.contains("exceed the configured upper limit")
+        || words.contains("storage limit")
 }
 
 /// The error and what it came from. An `io::Error` does not count what it wraps among its sources.

@@ -2,6 +2,7 @@
 //!
 //! Everything is streamed, bounded, checked by digest and retried where that can help. Knows no forge and no builder.
 
+mod api;
 mod auth;
 mod blobs;
 mod catalog;
@@ -13,9 +14,11 @@ mod error;
 mod moving;
 mod provider;
 pub mod referrers;
+mod resolve;
 mod retry;
 mod tags;
 mod transport;
+mod untag;
 
 pub use blobs::Sent;
 pub use catalog::{Catalog, Listed};

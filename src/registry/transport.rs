@@ -27,10 +27,10 @@ pub(super) struct Transport {
     pub(super) host: String,
     pub(super) base: Url,
     pub(super) login: Option<Login>,
-    clients: Arc<Clients>,
-    trust: Trust,
+    pub(super) clients: Arc<Clients>,
+    pub(super) trust: Trust,
     client: OnceLock<Client>,
-    known: Mutex<Known>,
+    pub(super) known: Mutex<Known>,
     /// Held while a list of referrers is read, changed and written: registries have no lock for it.
     pub(super) listing: Mutex<()>,
 }
@@ -69,6 +69,7 @@ impl Transport {
             ca_pem: settings.ca_pem.clone(),
             plain: base.scheme() == "http" && is_loopback(host),
             patient: true,
+            stays: false,
         };
         Ok(Self {
             host: host.to_owned(),
@@ -84,7 +85,7 @@ impl Transport {
 
     pub(super) fn attempt(&self, repository: &str, doing: String) -> Box<Attempt> {
         let login = self.login.as_ref().map(|login| login.source.clone());
-        Box::new(Attempt { registry: self.host.clone(), repository: repository.to_owned(), doing, login })
+        Box::new(Attempt { registry: self.host.clone(), repository: repository.to_owned(), doing, login, needs: None })
     }
 
     pub(super) fn timeouts(&self) -> &Timeouts {
@@ -167,6 +168,7 @@ impl Transport {
             Some(Challenge::Bearer { realm, service, scope }) => {
                 let plain = self.base.scheme() == "http";
                 let login = self.login.as_ref();
+                known.set_realm(&realm);
                 let request = auth::token_request(&realm, &service, &[wanted, &scope], login, plain)?;
                 let (token, life) = self.fetch_token(request).await?;
                 let header = Secret::new(format!("Bearer {}", token.reveal()));
@@ -236,7 +238,8 @@ impl Transport {
         .boxed()
     }
 
-    async fn fault_of(&self, response: Response) -> Fault {
+    /// What an answer that is no success says.
+    pub(super) async fn fault_of(&self, response: Response) -> Fault {
         let (status, wait) = (response.status(), retry_after(response.headers()));
         let mut body = Vec::new();
         let mut stream = self.stream(response);
@@ -261,12 +264,12 @@ impl Transport {
     }
 }
 
-fn local(error: crate::http::HttpError) -> Fault {
+pub(super) fn local(error: crate::http::HttpError) -> Fault {
     Fault::Local(error.to_string())
 }
 
 /// A header value that debug output does not show.
-fn sensitive(value: &Secret) -> Result<HeaderValue, Fault> {
+pub(super) fn sensitive(value: &Secret) -> Result<HeaderValue, Fault> {
     let mut header = HeaderValue::from_str(value.reveal())
         .map_err(|_| Fault::Local("the login holds characters that no header can carry".into()))?;
     header.set_sensitive(true);

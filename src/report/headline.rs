@@ -1,6 +1,8 @@
 //! What a run came to, in one sentence for people: the first line of the summary and the last of the log.
 
-use super::document::{Build, BuildError, BuildFailure, BuildState, Document, Failure, Output, Problem, Status};
+use super::document::{
+    Build, BuildError, BuildFailure, BuildState, Document, Failure, OtherTag, Output, Problem, Status, TagFate,
+};
 use super::verdict::{proven, verdicts};
 
 /// One sentence of plain text; names stand between backticks. The document's texts in it are not escaped.
@@ -129,6 +131,18 @@ fn listed(builds: &[&Build]) -> String {
         0 => "the image".to_owned(),
         n if n > 5 => format!("{} and {} more", names.join(", "), n - 5),
         _ => names.join(", "),
+    }
+}
+
+/// What became of a tag that does not name the image, in one sentence.
+pub(super) fn fate(tag: &OtherTag) -> String {
+    let holds = tag.holds.as_deref().unwrap_or("nothing");
+    match tag.fate {
+        TagFate::Left => format!("left, {}", tag.why),
+        TagFate::PutBack => format!("put back to {holds}"),
+        TagFate::Removed => "new, and taken away again".to_owned(),
+        TagFate::Taken => format!("taken by another run, it names {holds}"),
+        TagFate::Unknown => format!("not known: {}", tag.why),
     }
 }
 

@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 
 use super::document::{Build, BuildState, Context, Document, Layer, PublishedTag, Status};
 use super::escape::{code, fenced, html, link, prose};
-use super::headline::{count, duration, headline};
+use super::headline::{count, duration, fate, headline};
 use super::outputs::RESULT_FILE;
 use super::signed;
 use super::verdict::verdicts;
@@ -45,6 +45,7 @@ fn render(document: &Document, timelines: bool) -> String {
     out.push_str(&format!("{}\n\n", facts(document)));
     out.push_str(&failure::section(document));
     out.push_str(&published(document));
+    out.push_str(&other_tags(document));
     out.push_str(&kept_here(document));
     out.push_str(&proof::section(document));
     out.push_str(&notes(document));
@@ -158,6 +159,21 @@ fn published(document: &Document) -> String {
     out.push('\n');
     signed::sentence(document).iter().for_each(|said| out.push_str(&format!("{}\n\n", prose(said))));
     out
+}
+
+/// Tags that do not name the image, and why.
+fn other_tags(document: &Document) -> String {
+    let tags = document.builds.iter().flat_map(|b| &b.others);
+    let rows: Vec<_> = tags
+        .map(|tag| {
+            let hint = tag.hint.as_deref().map(|hint| format!(" – {}", prose(hint))).unwrap_or_default();
+            format!("| {} | {}{hint} |\n", code(&tag.reference), prose(&fate(tag)))
+        })
+        .collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    format!("### Other tags\n\n| Tag | What became of it |\n| --- | --- |\n{}\n", limited(rows.into_iter()))
 }
 
 /// What was loaded into the engine or written as a layout.

@@ -20,6 +20,11 @@ pub(super) fn read(root: &Path) -> Result<Option<Git>, Problem> {
     describe(&repository).map(Some).map_err(broken)
 }
 
+/// Opens the repository that holds the directory; nothing if none does.
+pub(super) fn find(root: &Path) -> Option<Result<gix::Repository, gix::Error>> {
+    worktree(root).map(open)
+}
+
 /// Environment that lets a child's git read a checkout owned by somebody else, as checkouts in CI containers are: the
 /// variables that name it a `safe.directory`, counted on from those the child inherits.
 pub fn child_git_env(root: &Path, inherited: &Vars) -> Vec<(String, String)> {
@@ -47,7 +52,7 @@ fn worktree(root: &Path) -> Option<&Path> {
 
 /// Opens a repository as it is, whoever owns it. That is safe because nothing in it is executed: we read objects,
 /// references and the address of `origin`.
-fn open(worktree: &Path) -> Result<gix::Repository, gix::Error> {
+pub(super) fn open(worktree: &Path) -> Result<gix::Repository, gix::Error> {
     let options = Options::default().permissions(Permissions::isolated()).with(gix::sec::Trust::Full);
     let mut repository = gix::open_opts(worktree, options)?;
     repository.object_cache_size_if_unset(4 * 1024 * 1024);

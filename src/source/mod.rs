@@ -2,6 +2,7 @@
 //!
 //! Reads; never writes, never runs git. A checkout owned by somebody else (`dubious ownership`) is read all the same.
 
+mod ancestry;
 mod context;
 mod dockerfiles;
 mod dockerignore;
@@ -11,13 +12,14 @@ mod remote;
 mod tags;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+pub use ancestry::{Ancestry, Gap, ancestry, ancestry_in};
 pub use context::{OldFiles, older_than, too_old};
 pub use dockerfiles::clean_path;
 pub use git::child_git_env;

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use rstest::rstest;
 
 #[path = "../../tests/support/git.rs"]
-mod support;
+pub(crate) mod support;
 
 use support::{TIME, commit, git, git_with_input, repository};
 

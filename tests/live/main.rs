@@ -20,6 +20,7 @@ mod crucible_traffic;
 mod crucible_traps;
 mod diff;
 mod failures;
+mod fault_matrix;
 mod faults;
 mod hostile;
 mod network;

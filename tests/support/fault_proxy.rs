@@ -24,6 +24,12 @@ pub enum Fault {
     Close,
     /// Let the registry do it, and close the connection without telling.
     CloseAfter,
+    /// Let the registry do it, and answer this all the same.
+    AnswerAfter(u16, String),
+    /// Take so many bytes of the request's body, and close the connection.
+    CloseInside(usize),
+    /// The token is not taken any more: ask for another one.
+    LoggedOut,
     /// Never answer.
     Hang,
     /// Pass on after so long.
@@ -238,6 +244,16 @@ async fn respond(shared: &Shared, request: Request, seen: &Seen) -> Response {
     match &fault {
         Some(Fault::Answer(status, headers, body)) => return answer(*status, headers, body.clone()),
         Some(Fault::Close) => close(),
+        Some(Fault::CloseInside(bytes)) => {
+            let mut body = request.into_body().into_data_stream();
+            let mut taken = 0;
+            while taken < *bytes
+                && let Some(Ok(chunk)) = body.next().await
+            {
+                taken += chunk.len();
+            }
+            close()
+        }
         Some(Fault::Hang) => std::future::pending().await,
         Some(Fault::Slow(time)) => tokio::time::sleep(*time).await,
         Some(Fault::Huge(bytes)) => {
@@ -248,12 +264,15 @@ async fn respond(shared: &Shared, request: Request, seen: &Seen) -> Response {
         }
         _ => {}
     }
-    if let Some(refused) = shared.gate(seen) {
-        return refused;
-    }
-    let mut response = forward(shared, request, seen).await;
+    let logged_out = matches!(fault, Some(Fault::LoggedOut));
+    let gated = shared.gate(seen, logged_out);
+    let mut response = match gated {
+        Some(answer) => answer,
+        None => forward(shared, request, seen).await,
+    };
     match fault {
         Some(Fault::CloseAfter) => close(),
+        Some(Fault::AnswerAfter(status, body)) => return answer(status, &[], body),
         Some(Fault::Header(name, value)) => {
             response.headers_mut().insert(name, value.parse().unwrap());
         }
@@ -364,7 +383,7 @@ impl Shared {
     }
 
     /// The token server's own answer, or its refusal; nothing where the request may pass.
-    fn gate(&self, seen: &Seen) -> Option<Response> {
+    fn gate(&self, seen: &Seen, logged_out: bool) -> Option<Response> {
         let mut tokens = self.tokens.lock().unwrap();
         let tokens = tokens.as_mut()?;
         let query: Vec<(String, String)> = url::form_urlencoded::parse(seen.query.as_bytes()).into_owned().collect();
@@ -381,8 +400,8 @@ impl Shared {
         let action = if seen.method == "DELETE" { "delete" } else { action };
         let need = format!("repository:{}:{action}", &path[..end]);
         let token = seen.authorization.as_deref().and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
-        let allowed =
-            tokens.given.get(token).is_some_and(|(scopes, until)| *until > Instant::now() && scopes.contains(&need));
+        let allowed = !logged_out
+            && tokens.given.get(token).is_some_and(|(scopes, until)| *until > Instant::now() && scopes.contains(&need));
         let realm = self.realm.lock().unwrap();
         let challenge = format!("Bearer realm=\"{realm}/token\",service=\"testbed\",scope=\"{need}\"");
         let body = r#"{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}"#;

@@ -2,6 +2,7 @@
 
 use crate::config::clip;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::cycles::cycles;
 use super::findings::Findings;
@@ -10,6 +11,9 @@ use crate::config::conditions::{BadPattern, check_entry, check_policy};
 use crate::config::model::{Build, BuildKind, Config, Crucible, RegistryProvider, Target, TargetKind};
 use crate::config::template::{Template, TemplateError, check_vars};
 use crate::image::Repository;
+
+/// Below it a busy registry looks like a dead one.
+const SHORTEST_TIMEOUT: Duration = Duration::from_secs(1);
 
 type Named = BTreeMap<String, String>;
 
@@ -26,6 +30,10 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
         check_target(&format!("targets[{i}]"), target, config, findings);
     }
     globs("build_cache.cleanup.protect.images.refs", &config.build_cache.cleanup.protect.images.refs, findings);
+    if config.network.timeout.is_some_and(|timeout| timeout.0 < SHORTEST_TIMEOUT) {
+        let hint = Some("write `1s` or more; the default is `30s`".to_owned());
+        findings.add_at("network.timeout", "no registry answers in less than a second each time".to_owned(), hint);
+    }
     for (host, settings) in &config.registries {
         is_host(&format!("registries.{host}"), host, findings);
         for (i, mirror) in settings.mirrors.iter().enumerate() {

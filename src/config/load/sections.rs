@@ -52,7 +52,11 @@ pub(super) fn config(root: &Node, findings: &mut Findings<'_>) -> (Config, Vec<S
             }),
             build_cache: s.section("build_cache", build_cache),
             registries: s.section_map("registries", registry),
-            network: s.section("network", |s| Network { ca: s.text("ca"), proxy: s.section("proxy", proxy) }),
+            network: s.section("network", |s| Network {
+                ca: s.text("ca"),
+                proxy: s.section("proxy", proxy),
+                timeout: s.parsed("timeout", "write it as `30s` or `2m`"),
+            }),
             project: s.section("project", project),
         };
         // Where anchors are kept; nothing in it means anything by itself.

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::config::units::Age;
+
 /// What a registry needs beside a login.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -32,6 +34,9 @@ pub struct Network {
     pub ca: Option<String>,
     /// Proxies. Default: those of the environment.
     pub proxy: Proxy,
+    /// How long a registry may be silent before a request counts as failed and is tried again; ten times as long while it stores
+    /// a large upload. At least `1s`. Default: `30s`.
+    pub timeout: Option<Age>,
 }
 
 /// Proxies for our own requests, for a builder that this run starts, and for RUN steps, which see them as `HTTP_PROXY`,

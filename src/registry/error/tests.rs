@@ -83,6 +83,7 @@ fn a_person_reads_what_where_and_the_cure() {
             repository: "team/app".into(),
             doing: "writing manifest v1 to".into(),
             login: login.map(str::to_owned),
+            needs: None,
         };
         let problem = RegistryError { attempt: Box::new(attempt), fault }.problem();
         format!("{}\n→ {}", problem.what, problem.hint.unwrap())

@@ -92,6 +92,7 @@ fn never_began(step: &plan::Step) -> Build {
         verified: None,
         proof: None,
         published: Vec::new(),
+        others: Vec::new(),
         signatures: Vec::new(),
         loaded: Vec::new(),
         layout: None,
@@ -123,6 +124,7 @@ fn build(build: &outcome::BuildOutcome, step: Option<&plan::Step>) -> Build {
         verified: build.verified.clone(),
         proof: build.proof.as_ref().map(proof::proof),
         published: build.published.iter().map(published).collect(),
+        others: build.others.iter().map(other_tag).collect(),
         signatures: build.signatures.iter().map(signature).collect(),
         loaded: build.loaded.clone(),
         layout: build.layout.clone(),
@@ -268,6 +270,26 @@ fn published(tag: &outcome::PublishedTag) -> PublishedTag {
         tag: tag.tag.to_string(),
         reference: format!("{}:{}", tag.repository, tag.tag),
         digest: tag.digest.to_string(),
+        was: tag.was.as_ref().map(ToString::to_string),
+    }
+}
+
+fn other_tag(tag: &outcome::OtherTag) -> OtherTag {
+    OtherTag {
+        target: tag.target.clone(),
+        repository: tag.repository.to_string(),
+        tag: tag.tag.to_string(),
+        reference: format!("{}:{}", tag.repository, tag.tag),
+        fate: match tag.fate {
+            outcome::TagFate::Left => TagFate::Left,
+            outcome::TagFate::PutBack => TagFate::PutBack,
+            outcome::TagFate::Removed => TagFate::Removed,
+            outcome::TagFate::Taken => TagFate::Taken,
+            outcome::TagFate::Unknown => TagFate::Unknown,
+        },
+        holds: tag.holds.as_ref().map(ToString::to_string),
+        why: tag.why.clone(),
+        hint: tag.hint.clone(),
     }
 }
 

@@ -31,6 +31,7 @@ fn build(build: &mut Build, mask: &mut dyn FnMut(&mut String)) {
         verified,
         proof: proven,
         published: _,
+        others,
         signatures: _,
         loaded: _,
         layout: _,
@@ -44,6 +45,7 @@ fn build(build: &mut Build, mask: &mut dyn FnMut(&mut String)) {
     build_failure.iter_mut().for_each(|f| broken(f, mask));
     failed.iter_mut().for_each(|f| failure(f, mask));
     targets.iter_mut().for_each(|d| mask(&mut d.why));
+    others.iter_mut().flat_map(|o| o.hint.iter_mut().chain([&mut o.why])).for_each(&mut *mask);
     layers.iter_mut().for_each(|l| mask(&mut l.detail));
     layers.iter_mut().filter_map(|l| l.base_image.as_mut()).for_each(&mut *mask);
     warnings.iter_mut().for_each(|w| warning(w, mask));

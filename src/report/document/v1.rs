@@ -311,6 +311,9 @@ pub struct Build {
     /// Every tag put, in every registry, as read back from it.
     #[serde(default)]
     pub published: Vec<PublishedTag>,
+    /// Every tag wanted that does not name the image, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<OtherTag>,
     /// Its signatures, one for each repository.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub signatures: Vec<Signature>,
@@ -398,6 +401,48 @@ pub struct PublishedTag {
     pub reference: String,
     /// What the registry says it points to.
     pub digest: String,
+    /// What it pointed to before; absent where it is new, or named this image already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub was: Option<String>,
+}
+
+/// A tag that was wanted and does not name the image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OtherTag {
+    /// Target id.
+    pub target: String,
+    /// `host/path`.
+    pub repository: String,
+    /// The tag.
+    pub tag: String,
+    /// `host/path:tag`.
+    pub reference: String,
+    /// What became of it.
+    pub fate: TagFate,
+    /// What it names now, as last seen; absent where it is not there, or not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holds: Option<String>,
+    /// One sentence.
+    pub why: String,
+    /// How to get it all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+/// What became of a tag that does not name the image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TagFate {
+    /// It was not touched.
+    Left,
+    /// It was put, and put back to what it named before.
+    PutBack,
+    /// It was put, and is gone again.
+    Removed,
+    /// Another run took it.
+    Taken,
+    /// Nobody knows what it names.
+    Unknown,
 }
 
 /// A finished step that makes a layer.

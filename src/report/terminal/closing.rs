@@ -9,9 +9,9 @@ use super::style::{Paint, inline, lines};
 use crate::report::annotations;
 use crate::report::document::convert;
 use crate::report::document::{
-    Build, BuildError, BuildFailure, Document, Failure, Location, Problem, PublishedTag, Status,
+    Build, BuildError, BuildFailure, Document, Failure, Location, OtherTag, Problem, PublishedTag, Status,
 };
-use crate::report::headline::{duration, headline, is_broken, other_problems, told_of, untold_errors};
+use crate::report::headline::{duration, fate, headline, is_broken, other_problems, told_of, untold_errors};
 use crate::report::signed;
 
 /// So many problems are shown; the document has all.
@@ -35,6 +35,7 @@ pub fn render(document: &Document, color: bool) -> String {
     block(&mut out, paint, "Notes", document.notes.iter().map(note));
     block(&mut out, paint, "Skipped", skipped(document));
     block(&mut out, paint, "Published", published(document));
+    block(&mut out, paint, "Other tags", other_tags(document));
     block(&mut out, paint, "Signatures", signed::sentence(document).map(|said| inline(&said, SENTENCE)));
     block(&mut out, paint, "Images", kept_here(document));
     block(&mut out, paint, "Proof", proof::rows(document, paint));
@@ -167,6 +168,20 @@ fn published(document: &Document) -> Vec<String> {
         if tags.get(i + 1).is_none_or(|next| next.digest != tag.digest) {
             all.push(format!("  {}", inline(&tag.digest, 100)));
         }
+    }
+    if tags.len() > REFERENCES {
+        all.push(format!("… and {} more", tags.len() - REFERENCES));
+    }
+    all
+}
+
+/// Tags that do not name the image, and why.
+fn other_tags(document: &Document) -> Vec<String> {
+    let tags: Vec<&OtherTag> = document.builds.iter().flat_map(|b| &b.others).collect();
+    let mut all = Vec::new();
+    for tag in tags.iter().take(REFERENCES) {
+        all.push(inline(&format!("{}: {}", tag.reference, fate(tag)), SENTENCE));
+        all.extend(tag.hint.iter().map(|hint| inline(&format!("  hint: {hint}"), SENTENCE)));
     }
     if tags.len() > REFERENCES {
         all.push(format!("… and {} more", tags.len() - REFERENCES));
