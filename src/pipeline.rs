@@ -133,7 +133,7 @@ async fn build_and_publish(
     // Attest: what was proven, in writing.
     let statements = ledger::attest(&verified, request, &plan, outcome)?;
     // Publish: all content everywhere first, then what is said about it, tags after that.
-    let at = Publishing { request, plan: &plan, signing: &signing, access: &access, events, cancel };
+    let at = Publishing { request, plan: &plan, signing: &signing, access: &access, private, events, cancel };
     let published = publish(verified, &statements, at, outcome).await;
     // The record of what stands in the registries, whether that is all of it or not.
     let recorded = ledger::write_record(request, &plan, outcome);
@@ -246,7 +246,7 @@ async fn publish(
     at: Publishing<'_>,
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
-    let Publishing { request, plan, signing, access, events, cancel } = at;
+    let Publishing { request, plan, signing, access, private, events, cancel } = at;
     let wanted: BTreeMap<_, _> = plan
         .steps
         .iter()
@@ -281,7 +281,7 @@ async fn publish(
                     version: &plan.version,
                     release: plan.version.release && request.context.tag.is_some(),
                 },
-                history: &History {},
+                history: &History::new(request, access, private, cancel),
             };
             let publication = publish::tag(&staged, rules, events, cancel).await;
             // Noted before anything else is waited for: a signal may end this at any time.
@@ -291,6 +291,7 @@ async fn publish(
             Ok(count) => Ok(((), format!("{count} tags"))),
             Err(mut failure) => {
                 failure.problems.extend(publish::clear(&staged, cancel).await);
+                ledger::forget_signatures(&mut outcome.builds);
                 Err(failure)
             }
         }
@@ -305,6 +306,7 @@ struct Publishing<'a> {
     plan: &'a Plan,
     signing: &'a Signing,
     access: &'a Access,
+    private: &'a RunDir,
     events: &'a Events,
     cancel: &'a CancellationToken,
 }

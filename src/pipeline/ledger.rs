@@ -62,6 +62,16 @@ pub(super) fn note_signatures(signatures: Vec<(String, Signature)>, builds: &mut
     }
 }
 
+/// What a failed run signed and left under no tag was taken away again, or is told as left behind.
+pub(super) fn forget_signatures(builds: &mut [BuildOutcome]) {
+    for build in builds {
+        let published = &build.published;
+        build
+            .signatures
+            .retain(|s| published.iter().any(|tag| tag.repository == s.repository && tag.digest == s.digest));
+    }
+}
+
 /// Nothing is published when a build that is required is not there; one that is not is told and left out.
 pub(super) fn required_builds(outcome: &mut Outcome, cancel: &CancellationToken) -> Result<(), Failure> {
     if cancel.is_cancelled() && outcome.builds.iter().any(|build| build.state != BuildState::Done) {

@@ -11,6 +11,8 @@ mod labels;
 
 use semver::Version as Semver;
 
+#[cfg(test)]
+pub(super) use history::tests::of_checkout;
 pub use history::{History, Relation};
 pub use labels::holder;
 

@@ -9,7 +9,7 @@ use crate::event::Events;
 use crate::http::{Clients, HttpSettings};
 use crate::outcome::TagFate;
 use crate::plan::{Provider, Version};
-use crate::publish::forward::{History, Ours};
+use crate::publish::forward::{self, Ours};
 use crate::registry::HostSettings;
 
 /// An image staged at a registry that has no tag, and never answers to a PUT.
@@ -56,7 +56,7 @@ async fn staged_at_a_registry_that_hangs() -> Staged {
 
 async fn tag_with(cancel: &CancellationToken, staged: &[Staged]) -> Publication {
     let version = Version::default();
-    let (publish, history) = (Publish::default(), History {});
+    let (publish, history) = (Publish::default(), forward::of_checkout(std::path::Path::new("/nonexistent")));
     let ours = Ours { revision: None, version: &version, release: false };
     let rules = Rules { publish: &publish, ours, history: &history };
     tag(staged, rules, &Events::channel().0, cancel).await

@@ -153,8 +153,7 @@ pub async fn resolve(
     let place = Place { vars: &request.vars, run, cwd: root, proxy: access.proxy(), more: trust };
     let Some(cosign) = Cosign::find(place, cancel).await.map_err(failed)? else {
         let what = format!("images are to be signed with {}, and there is no cosign on PATH", describe(&source));
-        let hint =
-            "install cosign 2 or 3, or switch signing off with `sign: {mode: off}`";
+        let hint = "install cosign 2 or 3, or switch signing off with `sign: {mode: off}`";
         return Err(failed(Problem::new(what).hint(hint)));
     };
     signer(source, cosign, sign.transparency_log, run, cancel)

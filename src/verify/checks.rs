@@ -84,8 +84,9 @@ fn signature(facts: &Facts, call: &Call) -> Check {
     match &facts.asked {
         Asked::Nobody => check(State::NotChecked, "nobody was named to be believed".to_owned())
             .hint("Give --key cosign.pub, or --certificate-identity with --certificate-oidc-issuer."),
-        Asked::NoCosign => check(State::NotChecked, "there is no cosign on PATH".to_owned())
-            .hint("Install cosign 2 or 3."),
+        Asked::NoCosign => {
+            check(State::NotChecked, "there is no cosign on PATH".to_owned()).hint("Install cosign 2 or 3.")
+        }
         Asked::Cosign { program, signature: Said::Good, .. } => {
             check(State::Verified, format!("{program} found a valid signature of {}", who(call)))
         }

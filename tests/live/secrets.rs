@@ -129,7 +129,8 @@ fn all_of(registry: &Registry, repository: &str) -> Vec<Vec<u8>> {
             let blob = registry.blob(repository, &digest).unwrap();
             let envelope: Value = serde_json::from_slice(&blob).unwrap_or_default();
             for payload in [&envelope["payload"], &envelope["dsseEnvelope"]["payload"]] {
-                let decoded = payload.as_str().map(|text| base64::engine::general_purpose::STANDARD.decode(text).unwrap());
+                let decoded =
+                    payload.as_str().map(|text| base64::engine::general_purpose::STANDARD.decode(text).unwrap());
                 found.extend(decoded);
             }
             found.push(blob);
