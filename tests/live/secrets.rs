@@ -148,7 +148,7 @@ fn keys_passwords_and_logins_are_found_nowhere() {
         let sandbox = super::crucible::sound().config(
             "version: 1
 builds:
-  - {id: app, kind: docker, build_mode: crucible, provenance: mode=max}
+  - {id: app, kind: docker, build_mode: crucible}
 targets:
   - {id: locked, kind: registry, build: app, url: '{registry_auth}', path: 'live/{id}', tags: ['1', latest], credentials: AUTH}
   - {id: open, kind: registry, build: app, url: '{registry}', path: 'live/{id}', tags: [latest]}
@@ -164,7 +164,7 @@ targets:
             .hidden(&basic);
         let sandbox = body.iter().fold(sandbox, |sandbox, line| sandbox.hidden(line));
         let watch = Watch::start();
-        let run = sandbox.run(&["run"]);
+        let run = sandbox.run(&["run", "--provenance", "mode=max"]);
         let (lines, environments) = watch.end();
         let run = run.succeeds();
         let secrets: Vec<&str> = body.iter().copied().chain([cosign.password.as_str(), &password, &basic]).collect();

@@ -81,9 +81,9 @@ fn an_image_that_was_proven_and_signed_is_verified() {
 fn every_platform_is_read_and_the_proof_is_of_the_whole() {
     let cosign = Cosign::new(3, "of-both-platforms");
     let sandbox =
-        crucible::published(crucible::sound(), ", platforms: [linux/amd64, linux/arm64], provenance: mode=min");
+        crucible::published(crucible::sound(), ", platforms: [linux/amd64, linux/arm64]");
     let sandbox = with(sandbox.buildkitd(), &cosign);
-    sandbox.run(&["run"]).succeeds();
+    sandbox.run(&["run", "--provenance", "mode=min"]).succeeds();
     let name = tagged(&sandbox, "latest");
     let run = sandbox.run(&["verify", &name, "--key", &cosign.public()]).succeeds();
     run.says(&[
