@@ -32,4 +32,5 @@ mod seen;
 mod sign;
 mod sign_failures;
 mod signals;
+mod tags;
 mod verify;

@@ -75,7 +75,7 @@ fn a_secret_that_is_not_there_is_named_before_the_build() {
 /// Looks at the process table until it is told to stop: all command lines, and the environment of every buildx.
 struct Watch {
     stop: Arc<AtomicBool>,
-    thread: std::thread::JoinHandle<(BTreeSet<Vec<u8>>, BTreeSet<Vec<u8>>)>,
+    thread: std::thread::JoinHandle<[BTreeSet<Vec<u8>>; 2]>,
 }
 
 impl Watch {
@@ -94,12 +94,12 @@ impl Watch {
                 }
                 std::thread::sleep(std::time::Duration::from_millis(3));
             }
-            (lines, environments)
+            [lines, environments]
         });
         Self { stop, thread }
     }
 
-    fn end(self) -> (BTreeSet<Vec<u8>>, BTreeSet<Vec<u8>>) {
+    fn end(self) -> [BTreeSet<Vec<u8>>; 2] {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().unwrap()
     }
@@ -165,7 +165,7 @@ targets:
         let sandbox = body.iter().fold(sandbox, |sandbox, line| sandbox.hidden(line));
         let watch = Watch::start();
         let run = sandbox.run(&["run", "--provenance", "mode=max"]);
-        let (lines, environments) = watch.end();
+        let [lines, environments] = watch.end();
         let run = run.succeeds();
         let secrets: Vec<&str> = body.iter().copied().chain([cosign.password.as_str(), &password, &basic]).collect();
         let of = |name: &[u8]| lines.iter().filter(|line| contains(line, name)).count();

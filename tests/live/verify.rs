@@ -1,11 +1,9 @@
 //! `stagefreight verify`: why a published image is to be believed, and when it is not.
 
-use std::process::Command;
-
 use serde_json::{Value, json};
 
 use crate::scenery::fault_proxy::{Fault, FaultProxy, Rule};
-use crate::support::{Cosign, Finished, Sandbox};
+use crate::support::{Cosign, Finished, Sandbox, Testbed};
 
 use super::crucible;
 use super::publish::to_one_registry;
@@ -80,8 +78,7 @@ fn an_image_that_was_proven_and_signed_is_verified() {
 #[test]
 fn every_platform_is_read_and_the_proof_is_of_the_whole() {
     let cosign = Cosign::new(3, "of-both-platforms");
-    let sandbox =
-        crucible::published(crucible::sound(), ", platforms: [linux/amd64, linux/arm64]");
+    let sandbox = crucible::published(crucible::sound(), ", platforms: [linux/amd64, linux/arm64]");
     let sandbox = with(sandbox.buildkitd(), &cosign);
     sandbox.run(&["run", "--provenance", "mode=min"]).succeeds();
     let name = tagged(&sandbox, "latest");
@@ -127,12 +124,10 @@ fn somebody_elses_statement_about_another_image_is_found_out() {
     let listing = registry.manifest(&repository(&one), &digests[0].replace(':', "-")).unwrap().body;
     assert!(!listing["manifests"].as_array().unwrap().is_empty());
     // The list of what hangs on the first image, under the second one's name.
-    let copied = Command::new("crane")
-        .args(["copy", &format!("{}/{}:{}", registry.host, repository(&one), digests[0].replace(':', "-"))])
-        .arg(format!("{}/{}:{}", registry.host, repository(&two), digests[1].replace(':', "-")))
-        .output()
-        .unwrap();
-    assert!(copied.status.success(), "{copied:?}");
+    let listed = |sandbox: &Sandbox, digest: &str| {
+        format!("{}/{}:{}", registry.host, repository(sandbox), digest.replace(':', "-"))
+    };
+    Testbed::tool("crane", &["copy", &listed(&one, &digests[0]), &listed(&two, &digests[1])]);
     let run = two.run(&["verify", &tagged(&two, "latest"), "--key", &cosign.public()]).exits(1);
     run.says(&["✗ provenance", "speaks of another image"]);
 }
