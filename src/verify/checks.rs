@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::facts::{Asked, Facts, Said};
+use super::facts::{About, Asked, Facts, Said};
 use super::{Believe, Call};
 use crate::plan::TrustLevel;
 use crate::provenance;
@@ -106,7 +106,7 @@ fn signature(facts: &Facts, call: &Call) -> Check {
 /// The proof: signed by whoever is believed, about this digest, of our kind. What merely hangs there proves nothing.
 fn provenance(facts: &Facts, call: &Call) -> (Check, Option<TrustLevel>) {
     let check = |state, why: String| Check::new(What::Provenance, state, why);
-    let astray = facts.attached.as_ref().ok().and_then(|all| all.iter().find(|found| !found.to_the_point));
+    let astray = facts.attached.as_ref().ok().and_then(|all| all.iter().find(|found| found.about == About::Another));
     if let Some(found) = astray {
         return (check(State::Failed, format!("a statement that hangs on {} speaks of another image", found.on)), None);
     }

@@ -73,12 +73,23 @@ pub(super) struct Facts {
     pub(super) attached: Result<Vec<Attached>, String>,
 }
 
+/// Of what a statement speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum About {
+    /// Of what it hangs on.
+    This,
+    /// Of something else.
+    Another,
+    /// Of nothing: `BuildKit` names no subject where it exports an image without a name.
+    Nothing,
+}
+
 /// A statement that hangs on a manifest.
 #[derive(Debug)]
 pub(super) struct Attached {
     /// For people: `the index`, `linux/arm64`.
     pub(super) on: String,
-    pub(super) to_the_point: bool,
+    pub(super) about: About,
     pub(super) statement: Value,
 }
 
@@ -263,10 +274,19 @@ async fn attached(
             {
                 let bytes = attested::blob(registry, repository, layer).await?;
                 let statement: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-                let to_the_point = subject && attested::speaks_of(&statement, digest);
-                found.push(Attached { on: on.to_owned(), to_the_point, statement });
+                let about = about(&statement, subject, digest);
+                found.push(Attached { on: on.to_owned(), about, statement });
             }
         }
     }
     Ok(found)
+}
+
+fn about(statement: &Value, hangs_there: bool, digest: &Digest) -> About {
+    match statement["subject"].as_array() {
+        _ if !hangs_there => About::Another,
+        Some(subjects) if subjects.is_empty() => About::Nothing,
+        _ if attested::speaks_of(statement, digest) => About::This,
+        _ => About::Another,
+    }
 }
