@@ -147,13 +147,17 @@ fn provenance(facts: &Facts, call: &Call) -> (Check, Option<TrustLevel>) {
     let mut why =
         format!("signed by {}, about this digest, as {}: proven by {builder}", who(call), provenance::PREDICATE_TYPE);
     match &facts.attached {
-        Ok(attached) if !attached.is_empty() => {
-            why.push_str(&format!(
-                "; all {} statements attached to it and its platforms name what they hang on",
-                attached.len()
-            ));
+        Ok(attached) => {
+            let speaking = attached.iter().filter(|found| found.about == About::This).count();
+            if speaking > 0 {
+                why.push_str(&format!(
+                    "; of what is attached to it and its platforms, {speaking} name what they hang on"
+                ));
+            }
+            if speaking < attached.len() {
+                why.push_str(&format!("; {} name nothing", attached.len() - speaking));
+            }
         }
-        Ok(_) => {}
         Err(error) => {
             return (check(State::NotChecked, format!("what hangs on the image could not be read: {error}")), level);
         }

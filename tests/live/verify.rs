@@ -86,7 +86,8 @@ fn every_platform_is_read_and_the_proof_is_of_the_whole() {
     run.says(&[
         "linux/amd64, linux/arm64",
         "so are those of its 2 platforms",
-        "statements attached to it and its platforms",
+        "1 name what they hang on",
+        "2 name nothing",
     ]);
 }
 

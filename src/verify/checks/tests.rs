@@ -1,7 +1,7 @@
 use rstest::rstest;
 use serde_json::json;
 
-use super::super::facts::Attached;
+use super::super::facts::{About, Attached};
 use super::*;
 use crate::cli::Format;
 use crate::image::Digest;
@@ -27,8 +27,8 @@ fn foreign() -> Value {
     said
 }
 
-fn attached(to_the_point: bool) -> Attached {
-    Attached { on: "linux/arm64".into(), to_the_point, statement: proof(&digest(), "reproducible") }
+fn attached(about: About) -> Attached {
+    Attached { on: "linux/arm64".into(), about, statement: proof(&digest(), "reproducible") }
 }
 
 fn facts(signature: Said, statements: Result<Vec<Value>, Said>, attached: Vec<Attached>) -> Facts {
@@ -85,7 +85,7 @@ fn what_is_believed(
 
 #[test]
 fn what_merely_hangs_on_the_image_raises_nothing() {
-    let facts = facts(Said::Good, Err(bad()), vec![attached(true)]);
+    let facts = facts(Said::Good, Err(bad()), vec![attached(About::This)]);
     assert_eq!(states(&facts, Some(Viable)), ([Verified, Verified, Failed, Failed], None));
     let (checks, _) = all(Check::new(What::Digest, Verified, "read"), &facts, &call(Some(Viable)));
     assert_eq!(checks[2].why, "a proof hangs on the image, and the key cosign.pub did not sign it");
@@ -93,7 +93,11 @@ fn what_merely_hangs_on_the_image_raises_nothing() {
 
 #[test]
 fn a_statement_that_hangs_on_the_wrong_image_is_wrong_whoever_signed_the_right_one() {
-    let facts = facts(Said::Good, Ok(vec![proof(&digest(), "reproducible")]), vec![attached(true), attached(false)]);
+    let facts = facts(
+        Said::Good,
+        Ok(vec![proof(&digest(), "reproducible")]),
+        vec![attached(About::This), attached(About::Another)],
+    );
     assert_eq!(states(&facts, Some(Viable)), ([Verified, Verified, Failed, Failed], None));
 }
 
@@ -108,7 +112,20 @@ fn what_cannot_be_read_is_not_taken_for_good() {
 #[case(Asked::Nobody)]
 #[case(Asked::NoCosign)]
 fn without_cosign_or_anybody_to_believe_nothing_is_known(#[case] asked: Asked) {
-    let facts = Facts { asked, ..facts(Said::Good, Ok(Vec::new()), vec![attached(true)]) };
+    let facts = Facts { asked, ..facts(Said::Good, Ok(Vec::new()), vec![attached(About::This)]) };
     assert_eq!(states(&facts, Some(Viable)), ([Verified, NotChecked, NotChecked, NotChecked], None));
     assert_eq!(states(&facts, None).0, [Verified, NotChecked, NotChecked, NotAsked]);
+}
+
+#[test]
+fn a_statement_that_names_nothing_is_counted_and_proves_nothing() {
+    let hanging = vec![attached(About::This), attached(About::Nothing)];
+    let facts = facts(Said::Good, Ok(vec![proof(&digest(), "viable")]), hanging);
+    let (checks, _) = all(Check::new(What::Digest, Verified, "read"), &facts, &call(Some(Viable)));
+    assert_eq!(checks[2].state, Verified);
+    assert!(
+        checks[2].why.ends_with("and its platforms, 1 name what they hang on; 1 name nothing"),
+        "{}",
+        checks[2].why
+    );
 }
