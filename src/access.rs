@@ -9,7 +9,6 @@ mod visitor;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -21,7 +20,7 @@ use crate::http::{Clients, ProxySettings};
 use crate::image::Repository;
 use crate::plan::{Output, Plan, TargetPlan};
 use crate::problem::{Failure, FailureKind, Problem};
-use crate::registry::{Catalog, HostSettings, Provider, Registry, RegistryError};
+use crate::registry::{Catalog, HostSettings, Provider, Registry};
 use crate::request::Request;
 use crate::rundir::RunDir;
 use crate::runner::{self, CiContext, ForgeKind};
@@ -31,9 +30,6 @@ pub use network::CA_SECRET;
 pub use visitor::Visitor;
 
 use finder::Finder;
-
-/// How long trying logins may hold up a run.
-const CHECK: Duration = Duration::from_secs(10);
 
 /// Logins and network settings of a run.
 #[derive(Debug)]
@@ -243,32 +239,6 @@ impl Access {
     pub fn certificates(&self) -> Vec<&[u8]> {
         let own = self.registries.values().filter_map(|(_, ca)| ca.as_deref());
         own.chain(self.clients.settings().extra_ca_pem.iter().map(Vec::as_slice)).collect()
-    }
-
-    /// Tries every configured login, all at once: a wrong one is told before a build is waited for. A registry that cannot be
-    /// asked is not a wrong login; the build will tell.
-    ///
-    /// # Errors
-    /// Every login that is refused.
-    pub async fn check(&self, plan: &Plan, cancel: &CancellationToken) -> Result<(), Failure> {
-        let mut seen = BTreeSet::new();
-        let targets =
-            published(plan).filter(|t| self.login(t).is_some_and(|l| seen.insert((l.host.clone(), l.source.clone()))));
-        let checks =
-            targets.filter_map(|t| self.registry(t).ok()).map(|registry| async move { registry.check_login().await });
-        let work = futures::future::join_all(checks);
-        let results = tokio::select! {
-            results = work => results,
-            () = cancel.cancelled() => return Ok(()),
-            () = tokio::time::sleep(CHECK) => return Ok(()),
-        };
-        let refused: Vec<_> = results
-            .into_iter()
-            .filter_map(Result::err)
-            .filter(RegistryError::is_refusal)
-            .map(|e| e.problem())
-            .collect();
-        if refused.is_empty() { Ok(()) } else { Err(Failure::many(FailureKind::Credentials, refused)) }
     }
 
     /// The builder must be told to reach this host without verified TLS.

@@ -18,6 +18,8 @@ pub enum Call {
     Run(Flags),
     /// `plan`.
     Plan(Flags, Format),
+    /// `doctor`.
+    Doctor(Flags, Format),
     /// `diff`.
     Diff(compare::Call),
     /// `verify`.
@@ -76,6 +78,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Call, clap::Err
     let matches = command().try_get_matches_from(args)?;
     Ok(match matches.subcommand() {
         Some(("plan", sub)) => Call::Plan(flags(sub), format(sub)),
+        Some(("doctor", sub)) => Call::Doctor(flags(sub), format(sub)),
         Some(("diff", sub)) => Call::Diff(diff(sub)),
         Some(("verify", sub)) => Call::Verify(verification(sub)),
         Some(("schema", sub)) => Call::Schema(schema_of(sub)?),
@@ -102,7 +105,7 @@ pub fn command() -> Command {
              `stagefreight run` finds out where it runs (GitHub, Gitea, Forgejo, GitLab, or a laptop), reads .stagefreight.yml if \
              there is one, builds with BuildKit, publishes (no tag before every registry holds the image), and writes a summary, job \
              outputs and annotations where the runner shows them.\n\n\
-             New here? `stagefreight plan` shows what would happen, and touches nothing.",
+             New here? `stagefreight plan` shows what would happen, and touches nothing; `stagefreight doctor` checks that it can.",
         )
         .after_help(
             "Exit codes: 0 all worked, 1 something failed, 2 the configuration or an input is wrong, 130/143 stopped by a signal.",
@@ -121,6 +124,13 @@ pub fn command() -> Command {
         .subcommand(
             Command::new("plan")
                 .about("Show what `run` would do and why, and touch nothing")
+                .args(INPUTS.iter().map(arg))
+                .arg(format_arg()),
+        )
+        .subcommand(
+            Command::new("doctor")
+                .about("Check logins, registries and the builder for `run`, without building")
+                .after_help(DOCTOR_EXAMPLES)
                 .args(INPUTS.iter().map(arg))
                 .arg(format_arg()),
         )
@@ -166,6 +176,16 @@ Examples:
   stagefreight run --local                          build, load into docker, publish nothing
   stagefreight run --tags ghcr.io/acme/app:1.2.3    no configuration file needed
   stagefreight run --build-id api --dry-run         what would happen, for one build";
+
+const DOCTOR_EXAMPLES: &str =
+    "Exit codes: 0 nothing failed, 1 something failed, 2 the configuration or an input is wrong.
+What could not be checked is shown with a question mark and fails nothing.
+
+Examples:
+  stagefreight doctor                    as .stagefreight.yml says
+  stagefreight doctor --build-id api     for one build and its targets
+  stagefreight doctor --tags ghcr.io/acme/app:1.2.3 --platforms linux/amd64,linux/arm64
+  stagefreight doctor --format json      for programs";
 
 fn diff_command() -> Command {
     let image = |name: &'static str, help: &'static str| Arg::new(name).required(true).value_name(name).help(help);
@@ -401,6 +421,7 @@ mod tests {
     fn commands_and_their_formats_are_told_apart() {
         assert_eq!(parse_words(&["version", "--format", "json"]).unwrap(), Call::Version(Format::Json));
         assert_eq!(parse_words(&["plan"]).unwrap(), Call::Plan(Flags::default(), Format::Text));
+        assert_eq!(parse_words(&["doctor", "--format=json"]).unwrap(), Call::Doctor(Flags::default(), Format::Json));
         assert_eq!(parse_words(&["schema"]).unwrap(), Call::Schema(SchemaOf::Config));
         assert_eq!(parse_words(&["schema", "--format", "markdown"]).unwrap(), Call::Schema(SchemaOf::ConfigReference));
         assert_eq!(parse_words(&["schema", "--of", "result"]).unwrap(), Call::Schema(SchemaOf::Result));

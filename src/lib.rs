@@ -19,6 +19,7 @@ pub mod inputs;
 pub mod outcome;
 pub mod pipeline;
 pub mod plan;
+pub mod preflight;
 pub mod problem;
 pub mod process;
 pub mod provenance;

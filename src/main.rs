@@ -28,6 +28,7 @@ fn main() -> ExitCode {
     match call {
         Call::Run(flags) => ExitCode::from(run::run(&environment, &flags)),
         Call::Plan(flags, format) => ExitCode::from(run::plan(&environment, &flags, format)),
+        Call::Doctor(flags, format) => ExitCode::from(run::doctor::run(&environment, &flags, format)),
         Call::Diff(call) => ExitCode::from(compare::run(&environment, &call)),
         Call::Verify(call) => ExitCode::from(verify::run(&environment, &call)),
         Call::Schema(SchemaOf::Config) => answer(&pretty(&config::schema::schema())),

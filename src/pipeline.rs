@@ -3,17 +3,14 @@
 //! Nothing here prints, decides how things look, or knows how a stage works.
 
 mod ledger;
+mod make;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::backend::builder::{self, Surroundings};
-use crate::backend::{self, Backend};
 use crate::build::{self, Workshop};
-use crate::buildx::progress::Format;
-use crate::buildx::tool::{self, Buildx};
+use crate::buildx::tool::Buildx;
 use crate::crucible::{self, Prover, Verified};
 use crate::event::Events;
 use crate::outcome::{BuildState, Outcome};
@@ -27,9 +24,9 @@ use crate::request::Request;
 use crate::rundir::RunDir;
 use crate::sign::{self, Signing};
 use crate::{access, access::Access};
+use make::{Made, Making};
 
-/// How long after the last build the builder's description may take.
-const DESCRIPTION: Duration = Duration::from_secs(5);
+pub(crate) use make::prepare;
 
 /// Does what was asked for. Whatever was reached stands in `outcome`, also when this ends early.
 ///
@@ -74,50 +71,12 @@ async fn build_and_publish(
     let access = access::resolve(request, &plan, cancel).await?;
     let trust = access.write(private)?;
     outcome.notes.extend(access.notes.iter().cloned());
-    // What builds: a daemon or an engine, and a builder on it. Logins are tried meanwhile.
-    let buildx =
-        Buildx::locate(&request.vars, private, &request.source.root).map_err(unusable)?.with_env(trust.clone());
-    // What signs is tried meanwhile, too: a wrong password must not be found out after the build.
-    let (workplace, checked, signing) = tokio::join!(
-        prepare(request, &plan, &access, &buildx, private, events, cancel),
-        access.check(&plan, cancel),
-        sign::resolve(request, &plan, &access, private, &trust, cancel)
-    );
-    let (backend, plan, workplace) = workplace?;
-    outcome.notes.extend(backend.notes.iter().chain(&workplace.builder.notes).cloned());
-    outcome.plan = Some(plan.clone());
-    checked?;
-    let signing = signing?;
-    outcome.signing = signing.noted();
-    // Build: one solve a step; its content goes to every registry by digest, under no tag.
-    outcome.notes.extend(build::in_the_way(&request.source.root, &plan.steps));
-    let shop = Workshop {
-        buildx: &workplace.buildx,
-        builder: &workplace.builder,
-        version: &workplace.version,
-        format: workplace.format,
-        access: &access,
-        engine: backend.engine.as_ref(),
-        run: private,
-        root: &request.source.root,
-        events,
-        cancel,
-    };
-    // A builder that died cannot be described: nobody waits for that long after the last build.
-    let enough = cancel.child_token();
-    let (built, facts) = tokio::join!(
-        async {
-            let built = build::run(&plan, shop).await;
-            let enough = enough.clone();
-            tokio::spawn(async move {
-                tokio::time::sleep(DESCRIPTION).await;
-                enough.cancel();
-            });
-            built
-        },
-        workplace.builder.describe(&workplace.buildx, &workplace.version, &enough)
-    );
-    outcome.builder = Some(facts.clone());
+    // Build: one solve a step; its content goes to every registry by digest, under no tag. Beside its first seconds, whether
+    // what follows can succeed: a check that fails stops it.
+    let buildx = Buildx::locate(&request.vars, private, &request.source.root).map_err(unusable)?.with_env(trust);
+    let made = make::make(Making { request, access: &access, buildx: &buildx, private, events, cancel }, plan, outcome);
+    let Made { backend, plan, workplace, signing, built, facts } = made.await?;
+    let shop = workplace.shop(&backend, &access, request, private, events, cancel);
     let candidates = ledger::note_builds(built, outcome);
     let mut ready = ledger::required_builds(outcome, cancel);
     // Prove: only what passes the gate can be published.
@@ -143,66 +102,6 @@ async fn build_and_publish(
     }
 }
 
-/// The builder and how to talk to it.
-pub(crate) struct Workplace {
-    pub(crate) buildx: Buildx,
-    pub(crate) builder: builder::Builder,
-    pub(crate) version: semver::Version,
-    pub(crate) format: Format,
-}
-
-/// Finds what builds and makes the builder; the plan comes back with what became certain by that.
-pub(crate) async fn prepare(
-    request: &Request,
-    plan: &Plan,
-    access: &Access,
-    buildx: &Buildx,
-    private: &RunDir,
-    events: &Events,
-    cancel: &CancellationToken,
-) -> Result<(Backend, Plan, Workplace), Failure> {
-    let work = async {
-        let needs_engine = |s: &&plan::Step| !s.also_load.is_empty() || matches!(s.output, Output::Load { .. });
-        let loads = plan.steps.iter().find(needs_engine);
-        let wants_engine =
-            loads.is_some() || plan.steps.iter().any(|s| matches!(s.output, Output::LoadOrLayout { .. }));
-        let (backend, version) =
-            tokio::join!(backend::resolve(&plan.builder, &request.vars, wants_engine), tool::version(buildx, cancel));
-        let (backend, version) = (backend?, version.map_err(unusable)?);
-        if let (Some(step), None) = (loads, &backend.engine) {
-            return Err(no_engine(step));
-        }
-        let mut plan = plan.clone();
-        for step in &mut plan.steps {
-            let engine = backend.engine.is_some() && step.platforms.len() <= 1;
-            step.output = step.output.clone().settled(engine);
-        }
-        let buildx = match plan.builder.existing {
-            Some(_) => buildx.clone().with_users_builders(&request.vars),
-            None => buildx.clone(),
-        };
-        let (hosts, pulls) = (access::hosts(&plan), access::pull_hosts(&plan));
-        let certificates = access.certificates();
-        let around = Surroundings {
-            registries: &request.config.registries,
-            network: &request.config.network,
-            proxy: access.proxy(),
-            hosts: &hosts,
-            pulls: &pulls,
-            certificates: &certificates,
-            root: &request.source.root,
-        };
-        let builder = builder::prepare(&backend, &plan.builder, around, &buildx, private, cancel).await?;
-        // What cannot be proven here is refused before anything is built.
-        crucible::admit(&plan.steps, &backend, builder.driver)?;
-        crucible::candidate::admit(&plan.steps, builder.driver, &request.source.root)?;
-        let headline = builder.headline();
-        let format = Format::of_buildx(&version);
-        Ok(((backend, plan, Workplace { buildx, builder, version, format }), headline))
-    };
-    events.section("builder", "Builder", work).await
-}
-
 pub(crate) fn private_directory(request: &Request) -> Result<RunDir, Failure> {
     let temp = &request.context.files.temp;
     RunDir::create(temp).map_err(|e| {
@@ -211,14 +110,7 @@ pub(crate) fn private_directory(request: &Request) -> Result<RunDir, Failure> {
     })
 }
 
-fn no_engine(step: &plan::Step) -> Failure {
-    let what = format!("build {} is to be loaded into a docker engine, and there is none", step.id);
-    let hint =
-        "set DOCKER_HOST to an engine, or leave out --local and --load: without targets an OCI layout is written";
-    unusable(Problem::new(what).hint(hint))
-}
-
-fn unusable(problem: Problem) -> Failure {
+pub(crate) fn unusable(problem: Problem) -> Failure {
     Failure::new(FailureKind::Backend, problem)
 }
 

@@ -1,6 +1,7 @@
 //! `stagefreight run` and `stagefreight plan` from the outside: gather the request, run the pipeline under signals, put the
 //! reports down, and give the exit code that derives from them.
 
+pub mod doctor;
 pub mod pass;
 
 use std::io::Write;

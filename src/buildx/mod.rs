@@ -6,4 +6,5 @@ pub mod event;
 pub mod inspect;
 pub mod metadata;
 pub mod progress;
+pub mod reach;
 pub mod tool;

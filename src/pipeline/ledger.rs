@@ -28,6 +28,21 @@ pub(super) fn note_builds(built: Vec<Built>, outcome: &mut Outcome) -> Vec<build
     candidates
 }
 
+/// A check failed: what was being built meanwhile was stopped for it, not by a fault of its own.
+pub(super) fn halted(built: Vec<Built>, failure: Failure, outcome: &mut Outcome) -> Failure {
+    note_builds(built, outcome);
+    for build in &mut outcome.builds {
+        let stopped = match &build.state {
+            BuildState::Failed(failure) => failure.kind == FailureKind::Interrupted,
+            state => matches!(state, BuildState::NotRun { .. }),
+        };
+        if stopped {
+            build.state = BuildState::NotRun { why: "it was stopped, because a check before publishing failed".into() };
+        }
+    }
+    failure
+}
+
 /// What the gate said of each image; those it let through.
 pub(super) fn note_proofs(proven: Vec<Proven>, request: &Request, outcome: &mut Outcome) -> Vec<Verified> {
     let mut through = Vec::new();

@@ -167,8 +167,16 @@ impl Catalog {
     pub async fn create_project(&self, repository: &Repository, failed: &RegistryError) -> Result<bool, RegistryError> {
         // To a login without rights in it, Harbor does not say whether a project is there.
         let may_be = is_absent(&failed.fault) || failed.is_refusal();
+        if may_be { self.missing_project(repository).await } else { Ok(false) }
+    }
+
+    /// Creates the repository's project, where a registry has such (Harbor) and it is not there. Whether it was not.
+    ///
+    /// # Errors
+    /// When it is missing and cannot be created: says how to.
+    pub async fn missing_project(&self, repository: &Repository) -> Result<bool, RegistryError> {
         match self.vendor.as_deref() {
-            Some(Vendor::Harbor(harbor)) if may_be => {
+            Some(Vendor::Harbor(harbor)) => {
                 self.check_host(repository)?;
                 harbor.create_project(repository).await
             }

@@ -75,18 +75,6 @@ impl Registry {
         &self.transport.host
     }
 
-    /// Asks only whether the login is taken, touching no repository: says nothing about what it may do there.
-    ///
-    /// # Errors
-    /// When the registry cannot be asked, or refuses the login.
-    pub async fn check_login(&self) -> Result<(), RegistryError> {
-        let attempt = self.transport.attempt("", "logging in to".to_owned());
-        let local = |e: url::ParseError| RegistryError { attempt: attempt.clone(), fault: Fault::Local(e.to_string()) };
-        let url = self.transport.base.join("v2/").map_err(local)?;
-        let request = Request { method: Method::GET, url, scope: String::new(), accept: None, body: Body::None };
-        retry(|| self.transport.send(&attempt, &request)).await.map(drop)
-    }
-
     /// What a tag or digest points to; `None` where there is nothing.
     ///
     /// # Errors

@@ -92,6 +92,11 @@ impl Transport {
         &self.clients.settings().timeouts
     }
 
+    /// How requests of this scope are authorised, as far as the registry has asked for it.
+    pub(super) async fn authorization(&self, scope: &str) -> Option<Secret> {
+        self.known.lock().await.header(self.login.as_ref(), scope)
+    }
+
     /// Sends, answers one demand for a login, and returns any answer that is not an error.
     pub(super) async fn send(&self, attempt: &Attempt, request: &Request<'_>) -> Result<Response, RegistryError> {
         let fail = |fault| RegistryError { attempt: Box::new(attempt.clone()), fault };

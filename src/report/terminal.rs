@@ -5,6 +5,7 @@
 //! clock or terminal (`plain`, `live`); every byte passes the redactor last.
 
 mod bases;
+pub mod checks;
 pub mod closing;
 mod live;
 mod plain;

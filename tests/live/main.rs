@@ -19,6 +19,7 @@ mod crucible_shapes;
 mod crucible_traffic;
 mod crucible_traps;
 mod diff;
+mod doctor;
 mod failures;
 mod fault_matrix;
 mod faults;

@@ -89,6 +89,10 @@ struct Tokens {
     user: String,
     pass: String,
     life: Duration,
+    /// What the login may do; `None` is everything.
+    allowed: Option<Vec<&'static str>>,
+    /// Tokens say what they allow, as Docker Hub's do; else nobody can read them.
+    legible: bool,
     given: HashMap<String, (Vec<String>, Instant)>,
 }
 
@@ -183,7 +187,17 @@ impl FaultProxy {
     /// Wants Bearer tokens from now on, and gives them for this login; without one, for reading only.
     pub fn with_tokens(self, user: &str, pass: &str, life: Duration) -> Self {
         let (user, pass) = (user.to_owned(), pass.to_owned());
-        *self.shared.tokens.lock().unwrap() = Some(Tokens { user, pass, life, given: HashMap::new() });
+        *self.shared.tokens.lock().unwrap() =
+            Some(Tokens { user, pass, life, allowed: None, legible: false, given: HashMap::new() });
+        self
+    }
+
+    /// The login may do only this, and whether its tokens say so.
+    pub fn allowing(self, actions: &[&'static str], legible: bool) -> Self {
+        if let Some(tokens) = self.shared.tokens.lock().unwrap().as_mut() {
+            tokens.allowed = Some(actions.to_vec());
+            tokens.legible = legible;
+        }
         self
     }
 
@@ -417,13 +431,24 @@ impl Tokens {
             Some(_) => return answer(401, &[], r#"{"details":"incorrect username or password"}"#.to_owned()),
             None => false,
         };
-        let mut scopes = Vec::new();
+        let (mut scopes, mut access) = (Vec::new(), Vec::new());
         for (_, scope) in query.iter().filter(|(name, _)| name == "scope") {
             let Some((resource, actions)) = scope.rsplit_once(':') else { continue };
-            let allowed = actions.split(',').filter(|action| known || *action == "pull");
-            scopes.extend(allowed.map(|action| format!("{resource}:{action}")));
+            let right = |action: &&str| self.allowed.as_ref().is_none_or(|allowed| allowed.contains(action));
+            let allowed: Vec<_> =
+                actions.split(',').filter(|action| known && right(action) || *action == "pull").collect();
+            scopes.extend(allowed.iter().map(|action| format!("{resource}:{action}")));
+            if let Some(name) = resource.strip_prefix("repository:").filter(|name| !name.is_empty()) {
+                access.push(serde_json::json!({"type": "repository", "name": name, "actions": allowed}));
+            }
         }
-        let token = format!("token-{}", self.given.len());
+        let mut token = format!("token-{}", self.given.len());
+        if self.legible {
+            let encode = |text: String| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text);
+            let claims = serde_json::json!({"jti": token, "access": access});
+            token =
+                format!("{}.{}.{}", encode(r#"{"alg":"none"}"#.into()), encode(claims.to_string()), encode("s".into()));
+        }
         self.given.insert(token.clone(), (scopes, Instant::now() + self.life));
         let body = serde_json::json!({"token": token, "expires_in": 300});
         answer(200, &[], body.to_string())

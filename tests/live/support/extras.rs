@@ -43,16 +43,25 @@ impl Drop for PrivateBuildkitd {
 /// A registry of this test's own, with the users it is told.
 pub(crate) struct PrivateRegistry {
     child: Child,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
     log: Arc<Mutex<Vec<String>>>,
     pub(crate) host: String,
 }
 
 impl PrivateRegistry {
     pub(crate) fn start(users: &[(&str, &str)]) -> Self {
+        Self::serve(users, true)
+    }
+
+    /// One that deletes nothing, which is how it comes out of the box.
+    pub(crate) fn without_deletes() -> Self {
+        Self::serve(&[], false)
+    }
+
+    fn serve(users: &[(&str, &str)], deletes: bool) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let config = dir.path().join("config.yml");
-        std::fs::write(&config, settings(dir.path(), users)).unwrap();
+        std::fs::write(&config, settings(dir.path(), users, deletes)).unwrap();
         // `timeout`, so that a test that is killed leaves no registry for long.
         let mut child = Command::new("timeout")
             .args(["300", "docker-registry", "serve"])
@@ -71,13 +80,29 @@ impl PrivateRegistry {
         let sink = Arc::clone(&log);
         std::thread::spawn(move || lines.for_each(|line| sink.lock().unwrap().push(line.unwrap_or_default())));
         let port = address.expect("the registry tells its address").rsplit_once(':').unwrap().1.to_owned();
-        Self { child, _dir: dir, log, host: format!("localhost:{port}") }
+        Self { child, dir, log, host: format!("localhost:{port}") }
     }
 
     /// Whether this user was let into this repository.
     pub(crate) fn has_seen(&self, user: &str, repository: &str) -> bool {
         let (user, repository) = (format!("auth.user.name={user} "), format!("vars.name={repository}"));
         self.log.lock().unwrap().iter().any(|line| line.contains(&user) && line.contains(&repository))
+    }
+
+    /// Files of uploads that were opened and neither finished nor cancelled, as its storage has them.
+    pub(crate) fn open_uploads(&self) -> Vec<PathBuf> {
+        fn below(dir: &Path, found: &mut Vec<PathBuf>) {
+            for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+                if entry.file_type().unwrap().is_dir() {
+                    below(&entry.path(), found);
+                } else if entry.path().components().any(|part| part.as_os_str() == "_uploads") {
+                    found.push(entry.path());
+                }
+            }
+        }
+        let mut found = Vec::new();
+        below(self.dir.path(), &mut found);
+        found
     }
 
     pub(crate) fn as_user(&self, user: &str, password: &str) -> Registry {
@@ -94,7 +119,7 @@ impl Drop for PrivateRegistry {
     }
 }
 
-fn settings(dir: &Path, users: &[(&str, &str)]) -> String {
+fn settings(dir: &Path, users: &[(&str, &str)], deletes: bool) -> String {
     let storage = dir.join("data");
     let auth = if users.is_empty() {
         String::new()
@@ -104,7 +129,7 @@ fn settings(dir: &Path, users: &[(&str, &str)]) -> String {
     };
     format!(
         "version: 0.1\nlog: {{level: info, accesslog: {{disabled: true}}}}\nstorage:\n  filesystem: {{rootdirectory: '{}'}}\n  \
-         delete: {{enabled: true}}\nhttp: {{addr: '127.0.0.1:0', secret: x, relativeurls: true}}\n{auth}",
+         delete: {{enabled: {deletes}}}\nhttp: {{addr: '127.0.0.1:0', secret: x, relativeurls: true}}\n{auth}",
         storage.display()
     )
 }
