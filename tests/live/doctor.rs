@@ -172,7 +172,6 @@ fn registries_that_are_not_there_or_not_trusted_are_told_apart() {
     assert_check(&found, "t0", "reachable", "failed", &["connection refused", &dead]);
     assert_check(&found, "t0", "from_builder", "failed", &["connection refused"]);
     assert_check(&found, "t1", "reachable", "failed", &["no trusted TLS", "ca:"]);
-    assert_check(&found, "t1", "from_builder", "failed", &["buildkitd.toml"]);
 }
 
 #[test]
