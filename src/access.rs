@@ -20,10 +20,10 @@ use crate::http::{Clients, ProxySettings};
 use crate::image::Repository;
 use crate::plan::{Output, Plan, TargetPlan};
 use crate::problem::{Failure, FailureKind, Problem};
-use crate::registry::{Catalog, HostSettings, Registry};
+use crate::registry::{Catalog, HostSettings, Provider, Registry};
 use crate::request::Request;
 use crate::rundir::RunDir;
-use crate::runner::{self, CiContext};
+use crate::runner::{self, CiContext, ForgeKind};
 use crate::secret::Secret;
 
 pub use network::CA_SECRET;
@@ -38,6 +38,7 @@ pub struct Access {
     hosts: BTreeMap<String, Login>,
     users: Option<DockerConfig>,
     registries: BTreeMap<String, (RegistrySettings, Option<Vec<u8>>)>,
+    forge: Option<ForgeApi>,
     proxy: ProxySettings,
     bundle: Option<Vec<u8>>,
     children: Option<Vec<u8>>,
@@ -45,6 +46,14 @@ pub struct Access {
     pub clients: Arc<Clients>,
     /// What a person should know: passwords where tokens would do, what was withheld.
     pub notes: Vec<Problem>,
+}
+
+/// The forge that runs the job, its own registry, and where its API is. The login for the one is a login for the other.
+#[derive(Debug)]
+struct ForgeApi {
+    host: String,
+    provider: Provider,
+    url: String,
 }
 
 /// Every secret this run could know, before it knows which it needs: for the redactor.
@@ -126,7 +135,8 @@ pub async fn resolve(request: &Request, plan: &Plan, cancel: &CancellationToken)
         return Err(Failure::many(FailureKind::Credentials, problems));
     }
     let proxy = http.proxy.clone();
-    Ok(Access { targets, hosts, users, registries, proxy, bundle, children, clients: Clients::new(http), notes })
+    let forge = forge_api(&request.context);
+    Ok(Access { targets, hosts, users, registries, forge, proxy, bundle, children, clients: Clients::new(http), notes })
 }
 
 /// What a process of our own is given by the one that started it: a docker configuration made by [`Access::pull_config`], and
@@ -144,8 +154,8 @@ pub fn handed_over(request: &Request, docker_config: &Value) -> Result<Access, F
         Err(more) => return Err(Failure::many(FailureKind::Credentials, [problems, more].concat())),
     };
     let proxy = http.proxy.clone();
-    let (targets, hosts, notes) = Default::default();
-    Ok(Access { targets, hosts, users, registries, proxy, bundle, children, clients: Clients::new(http), notes })
+    let (targets, hosts, forge, notes) = Default::default();
+    Ok(Access { targets, hosts, users, registries, forge, proxy, bundle, children, clients: Clients::new(http), notes })
 }
 
 impl Access {
@@ -183,7 +193,18 @@ impl Access {
     /// # Errors
     /// As [`Access::registry`].
     pub fn catalog(&self, target: &TargetPlan) -> Result<Catalog, Problem> {
-        Ok(Catalog::new(self.registry(target)?, target.provider))
+        let registry = self.registry(target)?;
+        let own = self.forge.as_ref().filter(|forge| forge.host == target.repository.host());
+        // A forge on a host of one's own does not show in the host's name.
+        let provider = match (target.provider, own) {
+            (Provider::Generic, Some(forge)) => forge.provider,
+            (provider, _) => provider,
+        };
+        let catalog = Catalog::new(registry, provider);
+        Ok(match own.filter(|forge| forge.provider == provider) {
+            Some(forge) => catalog.with_api(&forge.url),
+            None => catalog,
+        })
     }
 
     /// Proxies, from the configuration or the environment.
@@ -279,6 +300,16 @@ fn base_hosts(plan: &Plan) -> BTreeSet<String> {
         .filter_map(|name| crate::image::reference::parse_tagged(name).ok())
         .map(|(r, _): (Repository, _)| r.host().to_owned())
         .collect()
+}
+
+fn forge_api(context: &CiContext) -> Option<ForgeApi> {
+    let provider = match context.forge {
+        ForgeKind::GitHub => Provider::Ghcr,
+        ForgeKind::GitLab => Provider::GitLab,
+        ForgeKind::Gitea | ForgeKind::Forgejo => Provider::Gitea,
+        ForgeKind::Local => return None,
+    };
+    Some(ForgeApi { host: context.registry.as_ref()?.host.clone(), provider, url: context.api_url.clone()? })
 }
 
 fn forge_login(context: &CiContext) -> Option<Login> {

@@ -130,8 +130,8 @@ pub(super) struct Order<'a> {
     pub(super) quiet: bool,
 }
 
-/// Solves, and once more if all that failed was a push, in passing: everything before it is cached by
-/// then, unless caches are off.
+/// Solves, and once more if all that failed was a push, in passing or for want of a project that is there now: everything
+/// before it is cached by then, unless caches are off.
 async fn solve_again(
     step: &Step,
     order: &Order<'_>,
@@ -141,7 +141,8 @@ async fn solve_again(
     let solved = solve(step, order, shop, timeline).await;
     let Err(Trouble::Build) = solved else { return solved };
     let failure = errors::explain(&timeline.evidence());
-    if !errors::may_pass(&failure) || step.no_cache || shop.cancel.is_cancelled() {
+    let passing = errors::may_pass(&failure) && !step.no_cache;
+    if shop.cancel.is_cancelled() || !(passing || projects_made(step, &failure.summary, shop).await) {
         return Err(Trouble::Build);
     }
     shop.events.warn(format!("build {}: {}; trying once more", step.id, failure.summary)).await;
@@ -151,6 +152,21 @@ async fn solve_again(
         *timeline = again;
     }
     solved
+}
+
+/// Harbor takes nothing for a project that is not there. Whether one was missing that a failed push may have been for, and was
+/// made.
+async fn projects_made(step: &Step, failed: &str, shop: Workshop<'_>) -> bool {
+    let Output::Publish { targets } = &step.output else { return false };
+    let mut made = false;
+    for target in targets.iter().filter(|target| failed.contains(target.repository.host())) {
+        let Ok(catalog) = shop.access.catalog(target) else { continue };
+        match catalog.missing_project(&target.repository).await {
+            Ok(created) => made |= created,
+            Err(error) => shop.events.warn(error.to_string()).await,
+        }
+    }
+    made
 }
 
 /// One call of buildx, and what its metadata file says.

@@ -26,6 +26,7 @@ fn error(fault: Fault) -> RegistryError {
         repository: "team/app".into(),
         doing: "logging in to".into(),
         login: Some("HUB_TOKEN".into()),
+        needs: None,
     };
     RegistryError { attempt: Box::new(attempt), fault }
 }

@@ -22,7 +22,7 @@ use crate::image::Digest;
 use crate::image::manifest::Manifest;
 use crate::plan::TargetPlan;
 use crate::problem::{Failure, FailureKind, Problem};
-use crate::registry::{self, Catalog, Copied, Registry};
+use crate::registry::{self, Catalog, Copied, Registry, TransferError};
 
 pub use leftovers::clear;
 pub use tags::{Publication, Rules, tag};
@@ -126,15 +126,27 @@ async fn hold(place: &mut Place, source: &Source, verified: &Verified) -> Result
     Err(Problem::new(what).hint("the registry does not keep what it is given: look at its log and storage"))
 }
 
+/// Once more if all that was missing was a project, which is made (Harbor).
 async fn send(place: &Place, source: &Source, digest: &Digest) -> Result<Copied, Problem> {
+    let problem = |error: TransferError| error.problem();
+    let failed = match transfer(place, source, digest).await {
+        Err(TransferError::Registry(failed)) if failed.attempt.registry == place.registry().host() => failed,
+        other => return other.map_err(problem),
+    };
+    match place.catalog.create_project(&place.target.repository, &failed).await {
+        Ok(true) => transfer(place, source, digest).await.map_err(problem),
+        Ok(false) => Err(failed.problem()),
+        Err(more) => Err(more.problem()),
+    }
+}
+
+async fn transfer(place: &Place, source: &Source, digest: &Digest) -> Result<Copied, TransferError> {
     let to = (place.registry(), &place.target.repository);
     match source {
-        Source::Registry(from, holder) => {
-            registry::copy((from, &holder.repository), to, digest).await.map_err(|e| e.problem())
-        }
+        Source::Registry(from, holder) => registry::copy((from, &holder.repository), to, digest).await,
         Source::Layout(layout) => {
-            let root = layout.root().map_err(|e| e.problem())?.clone();
-            registry::upload_layout(layout, &root, to).await.map_err(|e| e.problem())
+            let root = layout.root()?.clone();
+            registry::upload_layout(layout, &root, to).await
         }
     }
 }

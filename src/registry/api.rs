@@ -178,6 +178,10 @@ impl Api {
                 return Ok(all);
             }
             all.extend(items);
+            // A proxy that drops `Link` would make the first page look like the whole.
+            if following.is_none() && total(&answer.headers).is_some_and(|total| total > all.len()) {
+                return Err(fail(Fault::Protocol("its API's list is shorter than it says".into())));
+            }
             if all.len() > MAX_ITEMS {
                 return Err(fail(Fault::TooLarge(format!("more than {MAX_ITEMS} entries in a list"))));
             }
@@ -223,6 +227,11 @@ impl Api {
             fault => fault,
         }
     }
+}
+
+/// How many entries a whole list has, as Harbor, Gitea (`X-Total-Count`) and GitLab (`X-Total`) say.
+fn total(headers: &HeaderMap) -> Option<usize> {
+    ["x-total-count", "x-total"].iter().find_map(|name| headers.get(*name)?.to_str().ok()?.parse().ok())
 }
 
 /// GitHub refuses with 403 what others refuse with 429: `x-ratelimit-remaining: 0` with the second when it ends, or

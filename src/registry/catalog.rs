@@ -28,6 +28,9 @@ pub struct Catalog {
     vendor: Option<Arc<Vendor>>,
     /// Repositories in which deleting by digest was seen to work.
     proven: Arc<Mutex<HashSet<String>>>,
+    /// Held while something is deleted by digest. Distribution 2 looks through all tags then, and answers 500 with its work half
+    /// done when another one goes at that moment.
+    deleting: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// A tag as listed. What the listing does not say is `None`: it has to be asked of the manifest.
@@ -45,7 +48,7 @@ impl Catalog {
     /// Nothing is sent yet. A vendor's API is looked for where it follows from the registry's name.
     pub fn new(registry: Registry, provider: Provider) -> Self {
         let vendor = Vendor::of(provider, &registry, None).map(Arc::new);
-        Self { registry, provider, vendor, proven: Arc::default() }
+        Self { registry, provider, vendor, proven: Arc::default(), deleting: Arc::default() }
     }
 
     /// The same, with the vendor's API at this address. The registry's login is sent there: give only an address that the
@@ -130,6 +133,12 @@ impl Catalog {
     /// When the registry does not; `Unsupported` where deletes are disabled, `NotFound` where there is nothing.
     pub async fn delete(&self, repository: &Repository, digest: &Digest) -> Result<(), RegistryError> {
         self.check_host(repository)?;
+        let _alone = self.alone().await;
+        self.delete_now(repository, digest).await
+    }
+
+    /// The same for who is alone already.
+    pub(super) async fn delete_now(&self, repository: &Repository, digest: &Digest) -> Result<(), RegistryError> {
         if let Some(vendor) = &self.vendor
             && let Some(done) = vendor.delete(repository, digest).await
         {
@@ -143,6 +152,14 @@ impl Catalog {
         self.registry.delete_manifest(repository, digest).await
     }
 
+    /// Waits until nobody else deletes here, where that matters: clouds' and vendors' registries need no such care.
+    pub(super) async fn alone(&self) -> Option<tokio::sync::OwnedMutexGuard<()>> {
+        match self.provider {
+            Provider::Generic => Some(Arc::clone(&self.deleting).lock_owned().await),
+            _ => None,
+        }
+    }
+
     /// Mends a push that failed for want of a project, where a registry has such (Harbor). Whether trying again may help.
     ///
     /// # Errors
@@ -150,8 +167,16 @@ impl Catalog {
     pub async fn create_project(&self, repository: &Repository, failed: &RegistryError) -> Result<bool, RegistryError> {
         // To a login without rights in it, Harbor does not say whether a project is there.
         let may_be = is_absent(&failed.fault) || failed.is_refusal();
+        if may_be { self.missing_project(repository).await } else { Ok(false) }
+    }
+
+    /// Creates the repository's project, where a registry has such (Harbor) and it is not there. Whether it was not.
+    ///
+    /// # Errors
+    /// When it is missing and cannot be created: says how to.
+    pub async fn missing_project(&self, repository: &Repository) -> Result<bool, RegistryError> {
         match self.vendor.as_deref() {
-            Some(Vendor::Harbor(harbor)) if may_be => {
+            Some(Vendor::Harbor(harbor)) => {
                 self.check_host(repository)?;
                 harbor.create_project(repository).await
             }

@@ -169,7 +169,9 @@ impl RegistryError {
             Fault::Quota(_) => format!(
                 "Delete what is no longer needed (`retention` of the target does that in every run), or raise the quota at {registry}."
             ),
-            Fault::Unsafe(_) => format!("Look at the tags of {repository} at {registry}, and delete it there by hand."),
+            Fault::Unsafe(_) => {
+                format!("Look at the tags of {repository} at {registry}, and set it right there by hand.")
+            }
             Fault::Moved => "Run this again: it will see what the tag holds now.".into(),
             Fault::TooLarge(_) => format!("Raise the body size limit of {registry} or of the proxy before it."),
             Fault::TooManyRequests { .. } => {

@@ -173,8 +173,8 @@ impl Transport {
             Some(Challenge::Bearer { realm, service, scope }) => {
                 let plain = self.base.scheme() == "http";
                 let login = self.login.as_ref();
-                known.set_realm(&realm);
                 let request = auth::token_request(&realm, &service, &[wanted, &scope], login, plain)?;
+                known.set_realm(&realm);
                 let (token, life) = self.fetch_token(request).await?;
                 let header = Secret::new(format!("Bearer {}", token.reveal()));
                 known.keep(wanted, token, life);

@@ -23,6 +23,8 @@ const LAYER: [u8; 32] = [
     4, 0, 0,
 ];
 const LAYER_TYPE: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+/// So often a deletion that was done by half is done again.
+const TRIES: usize = 3;
 /// What [`LAYER`] unpacks to.
 const DIFF_ID: &str = "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef";
 
@@ -37,14 +39,26 @@ pub(super) async fn by_dummy(
     tag: &Tag,
     original: Manifest,
 ) -> Result<(), RegistryError> {
+    let alone = catalog.alone().await;
+    let mut attempt = catalog.deleting(repository, tag);
     if !catalog.is_proven(repository) {
         prove(catalog, repository, tag).await?;
         catalog.set_proven(repository);
     }
     let (catalog, repository, tag) = (catalog.clone(), repository.clone(), tag.clone());
-    let attempt = catalog.deleting(&repository, &tag);
-    let work = tokio::spawn(async move { replace_and_delete(&catalog, &repository, &tag, &original).await });
-    work.await.unwrap_or_else(|error| Err(RegistryError { attempt, fault: Fault::Local(error.to_string()) }))
+    let work = tokio::spawn(async move {
+        let _alone = alone;
+        replace_and_delete(&catalog, &repository, &tag, &original).await
+    });
+    match work.await {
+        Ok(Ok(())) => Ok(()),
+        // Said of the tag, not of the empty image that nobody knows.
+        Ok(Err(error)) => {
+            attempt.needs = error.attempt.needs;
+            Err(RegistryError { attempt, fault: error.fault })
+        }
+        Err(error) => Err(RegistryError { attempt, fault: Fault::Local(error.to_string()) }),
+    }
 }
 
 /// Puts a manifest back that a registry deleted with its tag (ECR does so with the last one, `BatchDeleteImage`).
@@ -80,7 +94,7 @@ async fn prove(catalog: &Catalog, repository: &Repository, tag: &Tag) -> Result<
     }
     let dummy = dummy();
     registry.put_manifest(repository, &dummy.digest, &dummy).await?;
-    match catalog.delete(repository, &dummy.digest).await {
+    match catalog.delete_now(repository, &dummy.digest).await {
         Err(error) if is_off(&error.fault) => return Err(off(words(error.fault))),
         other => other?,
     }
@@ -98,14 +112,21 @@ async fn replace_and_delete(
     original: &Manifest,
 ) -> Result<(), RegistryError> {
     let registry = catalog.registry();
-    let dummy = dummy();
+    let mut dummy = dummy();
     if catalog.held(repository, tag).await?.as_ref() != Some(&original.digest) {
         return Err(RegistryError { attempt: catalog.deleting(repository, tag), fault: Fault::Moved });
     }
-    let done = match registry.put_manifest(repository, tag, &dummy).await {
-        Ok(_) => catalog.delete(repository, &dummy.digest).await,
-        Err(error) => Err(error),
-    };
+    let mut done = replace(catalog, repository, tag, &dummy).await;
+    for _ in 0..TRIES {
+        // Deleted by half: the manifest went in a try that failed, and the tag may be listed still, pointing to nothing.
+        match &done {
+            Err(error) if error.fault == Fault::NotFound && catalog.held(repository, tag).await?.is_none() => {
+                dummy = self::dummy();
+                done = replace(catalog, repository, tag, &dummy).await;
+            }
+            _ => break,
+        }
+    }
     let held = catalog.held(repository, tag).await;
     match (held, done) {
         // Not there, or somebody else's by now.
@@ -119,6 +140,11 @@ async fn replace_and_delete(
             restore(catalog, repository, tag, original).await.map_or_else(Err, |()| Err(error))
         }
     }
+}
+
+async fn replace(catalog: &Catalog, repository: &Repository, tag: &Tag, dummy: &Manifest) -> Result<(), RegistryError> {
+    catalog.registry().put_manifest(repository, tag, dummy).await?;
+    catalog.delete_now(repository, &dummy.digest).await
 }
 
 /// Puts the tag back to what it held.

@@ -31,3 +31,4 @@ mod runners;
 mod secrets;
 mod seen;
 mod signals;
+mod tags;

@@ -4,8 +4,6 @@
 //! certain, and a cause only as far as the files show one. What leaves it is bounded; escaping is the business of whoever
 //! prints.
 
-pub mod render;
-
 mod binary;
 mod classify;
 mod clip;

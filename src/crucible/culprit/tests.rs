@@ -1,5 +1,7 @@
 //! From differences to what a person reads, with a real Dockerfile and its image's real history.
 
+mod render;
+
 use proptest::prelude::*;
 
 use super::*;

@@ -37,6 +37,31 @@ fn spec(code: &str, message: &str) -> String {
 )]
 #[case(400, r#"{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN","message":"blob unknown","detail":{"digest":"x"}}]}"#.into(), "the registry refused with status 400 (MANIFEST_BLOB_UNKNOWN: blob unknown {\"digest\":\"x\"})", false)]
 #[case(400, r#"{"details":"incorrect username or password"}"#.into(), "the registry refused with status 400 (incorrect username or password)", false)]
+#[case(
+    403,
+    spec("DENIED", "Quota has been exceeded on namespace"),
+    "the quota is used up (DENIED: Quota has been exceeded on namespace)",
+    false
+)]
+#[case(
+    412,
+    spec("PRECONDITION", "it will exceed the configured upper limit of 1.0 GiB"),
+    "the quota is used up (PRECONDITION: it will exceed the configured upper limit of 1.0 GiB)",
+    false
+)]
+#[case(507, String::new(), "the quota is used up (Insufficient Storage)", false)]
+#[case(
+    429,
+    spec("TOOMANYREQUESTS", "quota exceeded for requests per minute"),
+    "the registry is refusing requests for now: too many came from here",
+    true
+)]
+#[case(
+    500,
+    spec("UNKNOWN", "quota service down"),
+    "the registry failed with status 500 (UNKNOWN: quota service down)",
+    true
+)]
 #[case(413, "<html>".into(), "too large: Payload Too Large", false)]
 #[case(429, String::new(), "the registry is refusing requests for now: too many came from here", true)]
 #[case(403, spec("TOOMANYREQUESTS", ""), "the registry is refusing requests for now: too many came from here", true)]
@@ -95,6 +120,10 @@ fn a_person_reads_what_where_and_the_cure() {
     insta::assert_snapshot!(problem(Fault::Unauthorized("Unauthorized".into()), None), @"
     writing manifest v1 to reg.example.com/team/app: the registry wants a login (Unauthorized)
     → Give a login for reg.example.com: set `credentials:` of the target, or log in before.
+    ");
+    insta::assert_snapshot!(problem(Fault::Quota("DENIED: quota exceeded".into()), None), @"
+    writing manifest v1 to reg.example.com/team/app: the quota is used up (DENIED: quota exceeded)
+    → Delete what is no longer needed (`retention` of the target does that in every run), or raise the quota at reg.example.com.
     ");
     insta::assert_snapshot!(problem(Fault::Refused, None), @"
     writing manifest v1 to reg.example.com/team/app: connection refused

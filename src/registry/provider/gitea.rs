@@ -39,7 +39,7 @@ impl Gitea {
     pub(super) async fn tags(&self, repository: &Repository) -> Result<Vec<Listed>, RegistryError> {
         let attempt = self.api.attempt(repository, "listing the tags of".into(), NEEDS);
         let (owner, name) = split(repository);
-        let path = format!("api/v1/packages/{}?type=container&q={}&page=1&limit=50", segment(owner), segment(name));
+        let path = format!("packages/{}?type=container&q={}&page=1&limit=50", segment(owner), segment(name));
         let first = self.api.url(&attempt, &path)?;
         let list = self.api.list(&attempt, first, self.credential.as_ref(), page, |_| false).await?;
         let fail = |fault| RegistryError { attempt: attempt.clone(), fault };
@@ -56,7 +56,7 @@ impl Gitea {
     pub(super) async fn untag(&self, repository: &Repository, tag: &Tag) -> Result<(), RegistryError> {
         let attempt = self.api.attempt(repository, format!("deleting {tag} from"), NEEDS);
         let (owner, name) = split(repository);
-        let path = format!("api/v1/packages/{}/container/{}/{tag}", segment(owner), segment(name));
+        let path = format!("packages/{}/container/{}/{tag}", segment(owner), segment(name));
         self.api.delete(&attempt, &path, self.credential.as_ref()).await
     }
 }

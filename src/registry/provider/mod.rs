@@ -68,7 +68,10 @@ impl Vendor {
             Provider::Jfrog => Self::Jfrog(jfrog::Jfrog::new(beside()?)),
             Provider::Harbor => Self::Harbor(Harbor::new(beside()?)),
             Provider::Quay if quay::takes(login) => Self::Quay(quay::Quay::new(beside()?)),
-            Provider::Gitea => Self::Gitea(gitea::Gitea::new(beside()?)),
+            Provider::Gitea => {
+                let own = format!("{}api/v1/", registry.transport.base);
+                Self::Gitea(gitea::Gitea::new(Api::at(registry, base.unwrap_or(&own))?))
+            }
             Provider::Quay | Provider::Ecr | Provider::Gar | Provider::Acr | Provider::Generic => return None,
         })
     }

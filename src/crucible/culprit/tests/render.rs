@@ -1,9 +1,9 @@
-//! Culprits as plain lines for the log. Fit for a terminal: no control characters are left in them.
+//! Culprits as plain lines, so that tests can show them whole. What people see, `report` draws.
 
 use std::collections::BTreeSet;
 
-use super::clip;
 use crate::buildx::progress::clean::clean;
+use crate::crucible::culprit::clip;
 use crate::crucible::proof::{Cause, CulpritFile, CulpritLayer, Culprits};
 use crate::image::diff::{ConfigChange, How};
 
@@ -15,7 +15,7 @@ const FILES: usize = 8;
 const FIELDS: usize = 10;
 
 /// What differs, where it comes from and what mends it, one line each. Empty if there is nothing to tell.
-pub fn text(culprits: &Culprits) -> Vec<String> {
+pub(super) fn text(culprits: &Culprits) -> Vec<String> {
     let mut lines = Vec::new();
     for told in culprits.layers.iter().take(LAYERS) {
         layer(told, &mut lines);
