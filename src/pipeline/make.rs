@@ -65,7 +65,11 @@ pub(super) async fn make(at: Making<'_>, plan: Plan, outcome: &mut Outcome) -> R
     let (made, builder) = match (made, registries.failure) {
         (Ok(made), None) => made,
         (Ok((made, _)), Some(failure)) => return Err(ledger::halted(made.built, failure, outcome)),
-        (Err(_), Some(failure)) | (Err(failure), None) => return Err(failure),
+        (Err(failure), None) => return Err(failure),
+        // There is no builder, and that is not the only thing.
+        (Err(failure), Some(more)) => {
+            return Err(Failure { problems: [failure.problems, more.problems].concat(), ..failure });
+        }
     };
     outcome.notes.extend(builder.notes);
     match builder.failure {
