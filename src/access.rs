@@ -72,7 +72,20 @@ pub fn secrets(request: &Request) -> (Vec<Login>, Vec<Secret>) {
     let usual = runner::SECRET_VARIABLES.iter().map(|name| (*name).to_owned());
     secrets.extend(named.chain(from_inputs).chain(usual).filter_map(|name| request.vars.get(&name).map(Secret::new)));
     secrets.extend(network::proxy_secrets(Some(config), &request.vars));
+    secrets.extend(signing_keys(request));
     (logins, secrets)
+}
+
+/// Keys that stand in variables as text. A path is no secret.
+fn signing_keys(request: &Request) -> Vec<Secret> {
+    let vars = &request.vars;
+    let places = [request.config.sign.key.as_deref(), vars.get("COSIGN_KEY")];
+    let values = places.into_iter().flatten().filter_map(|key| match key.trim().strip_prefix("env://") {
+        Some(name) => vars.get(name),
+        None => Some(key),
+    });
+    let lines = values.filter(|text| text.contains("PRIVATE KEY-----")).flat_map(str::lines);
+    lines.map(str::trim).filter(|line| line.len() > 16 && !line.starts_with("-----")).map(Secret::new).collect()
 }
 
 /// The secrets a runner hands out by itself: for the redactor, when there is no request.
@@ -189,13 +202,18 @@ impl Access {
     /// When its name or settings are unusable.
     pub fn registry(&self, target: &TargetPlan) -> Result<Registry, Problem> {
         let host = target.repository.host();
+        let login = self.login(target).cloned();
+        Registry::new(host, login, &self.settings(host), Arc::clone(&self.clients)).map_err(|e| e.problem())
+    }
+
+    /// How a registry is reached.
+    pub fn settings(&self, host: &str) -> HostSettings {
         let settings = self.registries.get(host).map(|(settings, ca)| HostSettings {
             http: settings.http,
             insecure: settings.insecure,
             ca_pem: ca.clone(),
         });
-        let login = self.login(target).cloned();
-        Registry::new(host, login, &settings.unwrap_or_default(), Arc::clone(&self.clients)).map_err(|e| e.problem())
+        settings.unwrap_or_default()
     }
 
     /// The registry of a target with what is known about its kind, to list and to delete.

@@ -8,7 +8,9 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::compare;
 use crate::inputs::{INPUTS, InputKind, InputSpec};
+use crate::plan::TrustLevel;
 use crate::retention;
+use crate::verify::{self, Believe};
 
 /// What was called.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +25,8 @@ pub enum Call {
     Diff(compare::Call),
     /// `retention`.
     Retention(retention::command::Call),
+    /// `verify`.
+    Verify(verify::Call),
     /// `schema`.
     Schema(SchemaOf),
     /// `completions`.
@@ -80,6 +84,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Call, clap::Err
         Some(("doctor", sub)) => Call::Doctor(flags(sub), format(sub)),
         Some(("diff", sub)) => Call::Diff(diff(sub)),
         Some(("retention", sub)) => Call::Retention(retention(sub)),
+        Some(("verify", sub)) => Call::Verify(verification(sub)),
         Some(("schema", sub)) => Call::Schema(schema_of(sub)?),
         Some(("completions", sub)) => Call::Completions(shell(sub)),
         Some(("version", sub)) => Call::Version(format(sub)),
@@ -135,6 +140,7 @@ pub fn command() -> Command {
         )
         .subcommand(diff_command())
         .subcommand(retention_command())
+        .subcommand(verify_command())
         .subcommand(
             Command::new("schema")
                 .about("Print the JSON Schema of the configuration file")
@@ -239,6 +245,71 @@ Examples:
   stagefreight retention plan
   stagefreight retention plan --target ghcr --format json
   stagefreight retention apply --target ghcr";
+/// Flags of cosign that name an identity, handed on as they are.
+const IDENTITY: [(&str, &str); 2] = [
+    (
+        "certificate-identity",
+        "Whom to believe: the subject of the certificate, for images that are signed without a key",
+    ),
+    ("certificate-identity-regexp", "The same as a pattern"),
+];
+/// Who vouches for it.
+const ISSUER: [(&str, &str); 2] = [
+    ("certificate-oidc-issuer", "Who vouches for that subject"),
+    ("certificate-oidc-issuer-regexp", "The same as a pattern"),
+];
+/// No proof is asked for.
+const NO_PROOF: &str = "none";
+
+fn verify_command() -> Command {
+    let flag = |(name, help): (&'static str, &'static str)| Arg::new(name).long(name).value_name("TEXT").help(help);
+    let levels = [TrustLevel::Viable, TrustLevel::Consistent, TrustLevel::Deterministic, TrustLevel::Reproducible];
+    let levels = levels.map(|level| PossibleValue::new(level.name()));
+    Command::new("verify")
+        .about("Say of a published image why it is to be believed: digest, signature, provenance, trust level")
+        .after_help(VERIFY_EXAMPLES)
+        .arg(Arg::new("IMAGE").required(true).value_name("IMAGE").help("host/path:tag, or host/path@sha256:…"))
+        .arg(
+            Arg::new("key")
+                .long("key")
+                .value_name("FILE")
+                .conflicts_with_all(["identity", "issuer"])
+                .help("The public key to believe: a file, or an address that cosign knows"),
+        )
+        .args(IDENTITY.map(|named| flag(named).group("identity").requires("issuer")))
+        .args(ISSUER.map(|named| flag(named).group("issuer").requires("identity")))
+        .arg(
+            Arg::new("min-trust")
+                .long("min-trust")
+                .value_name("LEVEL")
+                .value_parser(std::iter::once(PossibleValue::new(NO_PROOF)).chain(levels).collect::<Vec<_>>())
+                .default_value(TrustLevel::Viable.name())
+                .help("The least that must be proven; `none` for images that were built once and not proven"),
+        )
+        .arg(format_arg())
+}
+
+const VERIFY_EXAMPLES: &str =
+    "Exit codes: 0 all verified, 1 something is wrong or missing, 2 something could not be checked.
+Without --key or an identity the signature is not checked, so the exit code is not 0.
+
+Examples:
+  stagefreight verify ghcr.io/acme/app:1.2.3 --key cosign.pub --min-trust reproducible
+  stagefreight verify ghcr.io/acme/app:1.2.3 --certificate-oidc-issuer https://token.actions.githubusercontent.com \\
+      --certificate-identity https://github.com/acme/app/.github/workflows/release.yml@refs/tags/v1.2.3";
+
+fn verification(matches: &ArgMatches) -> verify::Call {
+    let text = |name: &str| matches.get_one::<String>(name).cloned();
+    let identity = IDENTITY.iter().chain(&ISSUER).filter_map(|(name, _)| Some(format!("--{name}={}", text(name)?)));
+    let identity: Vec<String> = identity.collect();
+    let believe = match text("key") {
+        Some(key) => Some(Believe::Key(key)),
+        None => (!identity.is_empty()).then_some(Believe::Identity(identity)),
+    };
+    let level = text("min-trust").filter(|level| level != NO_PROOF);
+    let min_trust = level.and_then(|level| serde_json::from_value(level.into()).ok());
+    verify::Call { image: text("IMAGE").unwrap_or_default(), believe, min_trust, format: format(matches) }
+}
 
 /// `stagefreight version`.
 pub fn version_line() -> &'static str {
@@ -360,6 +431,29 @@ mod tests {
         assert_eq!(flags.get("push"), Some(vec!["false".into()]));
         assert_eq!(flags.get("file"), Some(vec!["x".into()]));
         assert_eq!(flags.get("load"), None);
+    }
+
+    #[test]
+    fn whom_to_believe_is_a_key_or_a_whole_identity() {
+        let call = |words: &[&str]| match parse_words(&[&["verify", "reg/app:1"], words].concat()) {
+            Ok(Call::Verify(call)) => call,
+            other => panic!("{other:?}"),
+        };
+        let plain = call(&[]);
+        assert_eq!((plain.believe, plain.min_trust), (None, Some(TrustLevel::Viable)));
+        let key = call(&["--key", "cosign.pub", "--min-trust", "reproducible", "--format", "json"]);
+        assert_eq!(key.believe, Some(Believe::Key("cosign.pub".into())));
+        assert_eq!((key.min_trust, key.format), (Some(TrustLevel::Reproducible), Format::Json));
+        assert_eq!(call(&["--min-trust", "none"]).min_trust, None);
+        let identity = ["--certificate-identity-regexp", "^me$", "--certificate-oidc-issuer", "https://i"];
+        let flags = ["--certificate-identity-regexp=^me$", "--certificate-oidc-issuer=https://i"].map(str::to_owned);
+        assert_eq!(call(&identity).believe, Some(Believe::Identity(flags.into())));
+        for wrong in
+            [&identity[..2], &identity[2..], &["--key", "k", "--certificate-identity", "x"], &["--min-trust", "x"]]
+        {
+            let refused = parse_words(&[&["verify", "reg/app:1"], wrong].concat());
+            assert_eq!(refused.unwrap_err().exit_code(), 2, "{wrong:?}");
+        }
     }
 
     #[test]

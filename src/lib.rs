@@ -33,4 +33,6 @@ pub mod run;
 pub mod rundir;
 pub mod runner;
 pub mod secret;
+pub mod sign;
 pub mod source;
+pub mod verify;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use stagefreight::cli::{self, Call, Format, SchemaOf};
 use stagefreight::environment::Environment;
-use stagefreight::{compare, config, report, retention, run};
+use stagefreight::{compare, config, report, retention, run, verify};
 
 fn main() -> ExitCode {
     let call = match cli::parse(std::env::args_os()) {
@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         Call::Doctor(flags, format) => ExitCode::from(run::doctor::run(&environment, &flags, format)),
         Call::Diff(call) => ExitCode::from(compare::run(&environment, &call)),
         Call::Retention(call) => ExitCode::from(retention::command::run(&environment, &call)),
+        Call::Verify(call) => ExitCode::from(verify::run(&environment, &call)),
         Call::Schema(SchemaOf::Config) => answer(&pretty(&config::schema::schema())),
         Call::Schema(SchemaOf::ConfigReference) => answer(&config::reference::reference_markdown()),
         Call::Schema(SchemaOf::Result) => answer(&pretty(&report::result_schema().to_value())),

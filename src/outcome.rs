@@ -32,8 +32,27 @@ pub struct Outcome {
     pub builds: Vec<BuildOutcome>,
     /// What became of old tags, one for each repository that was swept.
     pub swept: Vec<crate::retention::Swept>,
+    /// What signs, or why nothing does; `None` where nothing was to be published, or it was not found out.
+    pub signing: Option<Signing>,
     /// Trouble that failed nothing, for people: withheld credentials, caches not reached.
     pub notes: Vec<Problem>,
+}
+
+/// Whether published images are signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Signing {
+    /// They are.
+    With {
+        /// With what, for people: `the key in COSIGN_KEY`.
+        how: String,
+        /// By which program: `cosign 3.1.1`.
+        program: String,
+    },
+    /// They are not.
+    Off {
+        /// What follows `not signed:`.
+        why: String,
+    },
 }
 
 /// How a run ended.
@@ -77,6 +96,8 @@ pub struct BuildOutcome {
     pub published: Vec<PublishedTag>,
     /// Every tag wanted that does not name the image, and why.
     pub others: Vec<OtherTag>,
+    /// Its signatures, one for each repository.
+    pub signatures: Vec<Signature>,
     /// Names in the engine.
     pub loaded: Vec<String>,
     /// OCI layout directory, relative to the workspace.
@@ -112,6 +133,28 @@ pub struct PublishedTag {
     pub digest: Digest,
     /// What it pointed to before; `None` where it is new.
     pub was: Option<Digest>,
+}
+
+/// A signature of an image in a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signature {
+    /// Where.
+    pub repository: Repository,
+    /// What is signed.
+    pub digest: Digest,
+    /// Who made it.
+    pub state: SignatureState,
+    /// The manifest, in the same repository, that holds the signed attestation of its proof; `None` where it was not proven.
+    pub attestation: Option<Digest>,
+}
+
+/// Which run made a signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignatureState {
+    /// This one.
+    Made,
+    /// An earlier one, with the same key.
+    Stood,
 }
 
 /// A tag that was wanted and does not name our image.

@@ -23,6 +23,7 @@ use crate::report;
 use crate::request::Request;
 use crate::retention;
 use crate::rundir::RunDir;
+use crate::sign::{self, Signing};
 use crate::{access, access::Access};
 use make::{Made, Making};
 
@@ -75,7 +76,7 @@ async fn build_and_publish(
     // what follows can succeed: a check that fails stops it.
     let buildx = Buildx::locate(&request.vars, private, &request.source.root).map_err(unusable)?.with_env(trust);
     let made = make::make(Making { request, access: &access, buildx: &buildx, private, events, cancel }, plan, outcome);
-    let Made { backend, plan, workplace, built, facts } = made.await?;
+    let Made { backend, plan, workplace, signing, built, facts } = made.await?;
     let shop = workplace.shop(&backend, &access, request, private, events, cancel);
     let candidates = ledger::note_builds(built, outcome);
     let mut ready = ledger::required_builds(outcome, cancel);
@@ -92,7 +93,7 @@ async fn build_and_publish(
     // Attest: what was proven, in writing.
     let statements = ledger::attest(&verified, request, &plan, outcome)?;
     // Publish: all content everywhere first, then what is said about it, tags after that.
-    let at = Publishing { request, plan: &plan, access: &access, private, events, cancel };
+    let at = Publishing { request, plan: &plan, signing: &signing, access: &access, private, events, cancel };
     let published = publish(verified, &statements, at, outcome).await;
     // The record of what stands in the registries, whether that is all of it or not.
     let recorded = ledger::write_record(request, &plan, outcome);
@@ -143,7 +144,7 @@ async fn publish(
     at: Publishing<'_>,
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
-    let Publishing { request, plan, access, private, events, cancel } = at;
+    let Publishing { request, plan, signing, access, private, events, cancel } = at;
     let wanted: BTreeMap<_, _> = plan
         .steps
         .iter()
@@ -168,6 +169,9 @@ async fn publish(
                     publish::attach::attach(image, said, cancel).await?;
                 }
             }
+            // Signed by digest, before any tag names it.
+            let signatures = sign::staged(signing, &staged, statements, access, events, cancel).await?;
+            ledger::note_signatures(signatures, &mut outcome.builds);
             let rules = Rules {
                 publish: &plan.publish,
                 ours: Ours {
@@ -185,6 +189,7 @@ async fn publish(
             Ok(count) => Ok(((), format!("{count} tags"))),
             Err(mut failure) => {
                 failure.problems.extend(publish::clear(&staged, cancel).await);
+                ledger::forget_signatures(&mut outcome.builds);
                 Err(failure)
             }
         }
@@ -197,6 +202,7 @@ async fn publish(
 struct Publishing<'a> {
     request: &'a Request,
     plan: &'a Plan,
+    signing: &'a Signing,
     access: &'a Access,
     private: &'a RunDir,
     events: &'a Events,

@@ -200,6 +200,7 @@ impl Outcome {
             builder: None,
             builds: Vec::new(),
             swept: Vec::new(),
+            signing: None,
             notes: Vec::new(),
         }
     }

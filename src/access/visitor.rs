@@ -8,7 +8,7 @@ use super::finder::ask_helper;
 use super::network;
 use crate::buildx::tool::docker_config;
 use crate::config::model::Config;
-use crate::credentials::{DockerConfig, Lookup};
+use crate::credentials::{DockerConfig, Login, Lookup};
 use crate::environment::Environment;
 use crate::http::{Clients, HttpSettings};
 use crate::problem::Problem;
@@ -45,13 +45,21 @@ impl<'a> Visitor<'a> {
     /// # Errors
     /// When the login cannot be read, or the name is none.
     pub async fn registry(&self, host: &str) -> Result<Registry, Problem> {
-        let login = match self.users.as_ref().map(|users| users.lookup(host)).transpose()? {
-            Some(Lookup::Login(login)) => Some(login),
-            Some(Lookup::Helper { program, key }) => {
-                ask_helper((&self.env.vars, &self.env.cwd), host, (&program, &key), self.cancel).await?
-            }
-            Some(Lookup::None) | None => None,
-        };
+        let login = self.login(host).await?;
         Registry::new(host, login, &HostSettings::default(), Arc::clone(&self.clients)).map_err(|e| e.problem())
+    }
+
+    /// The login docker has for a registry, if any.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn login(&self, host: &str) -> Result<Option<Login>, Problem> {
+        match self.users.as_ref().map(|users| users.lookup(host)).transpose()? {
+            Some(Lookup::Login(login)) => Ok(Some(login)),
+            Some(Lookup::Helper { program, key }) => {
+                ask_helper((&self.env.vars, &self.env.cwd), host, (&program, &key), self.cancel).await
+            }
+            Some(Lookup::None) | None => Ok(None),
+        }
     }
 }

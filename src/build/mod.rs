@@ -145,6 +145,7 @@ fn blank(step: &Step, state: BuildState) -> BuildOutcome {
         proof: None,
         published: Vec::new(),
         others: Vec::new(),
+        signatures: Vec::new(),
         loaded: Vec::new(),
         layout: None,
     }

@@ -8,7 +8,7 @@ use crate::access;
 use crate::backend::builder;
 use crate::build::{self, Built};
 use crate::crucible::{Proven, Verified};
-use crate::outcome::{BuildState, BuilderFacts, Outcome};
+use crate::outcome::{BuildOutcome, BuildState, BuilderFacts, Outcome, Signature};
 use crate::plan::{Output, Plan};
 use crate::problem::{Failure, FailureKind, Problem};
 use crate::provenance::{self, Facts};
@@ -66,6 +66,25 @@ pub(super) fn note_proofs(proven: Vec<Proven>, request: &Request, outcome: &mut 
         }
     }
     through
+}
+
+/// Signatures, with the builds they are of.
+pub(super) fn note_signatures(signatures: Vec<(String, Signature)>, builds: &mut [BuildOutcome]) {
+    for (build, signature) in signatures {
+        if let Some(build) = builds.iter_mut().find(|b| b.id == build) {
+            build.signatures.push(signature);
+        }
+    }
+}
+
+/// What a failed run signed and left under no tag was taken away again, or is told as left behind.
+pub(super) fn forget_signatures(builds: &mut [BuildOutcome]) {
+    for build in builds {
+        let published = &build.published;
+        build
+            .signatures
+            .retain(|s| published.iter().any(|tag| tag.repository == s.repository && tag.digest == s.digest));
+    }
 }
 
 /// Nothing is published when a build that is required is not there; one that is not is told and left out.

@@ -17,6 +17,7 @@ use crate::preflight::{self, Verdict, builder::Asked};
 use crate::problem::{Failure, Problem};
 use crate::request::Request;
 use crate::rundir::RunDir;
+use crate::sign::{self, Signing};
 
 use super::{ledger, unusable};
 
@@ -40,6 +41,8 @@ pub(super) struct Made {
     /// With what became certain when the backend was found.
     pub(super) plan: Plan,
     pub(super) workplace: Workplace,
+    /// What signs the images, tried.
+    pub(super) signing: Signing,
     pub(super) built: Vec<Built>,
     pub(super) facts: BuilderFacts,
 }
@@ -62,7 +65,11 @@ pub(super) async fn make(at: Making<'_>, plan: Plan, outcome: &mut Outcome) -> R
     let (made, builder) = match (made, registries.failure) {
         (Ok(made), None) => made,
         (Ok((made, _)), Some(failure)) => return Err(ledger::halted(made.built, failure, outcome)),
-        (Err(_), Some(failure)) | (Err(failure), None) => return Err(failure),
+        (Err(failure), None) => return Err(failure),
+        // There is no builder, and that is not the only thing.
+        (Err(failure), Some(more)) => {
+            return Err(Failure { problems: [failure.problems, more.problems].concat(), ..failure });
+        }
     };
     outcome.notes.extend(builder.notes);
     match builder.failure {
@@ -78,7 +85,17 @@ async fn build(
     outcome: &mut Outcome,
 ) -> Result<(Made, Verdict), Failure> {
     let Making { request, access, buildx, private, events, cancel } = at;
-    let (backend, plan, workplace) = prepare(request, plan, access, buildx, private, events, cancel).await?;
+    // What signs is tried meanwhile: a wrong password must not be found out after the build.
+    let trust: Vec<_> = ["SSL_CERT_FILE"]
+        .into_iter()
+        .filter_map(|name| Some((name.to_owned(), buildx.variable(name)?.to_owned())))
+        .collect();
+    let (prepared, signing) = tokio::join!(
+        prepare(request, plan, access, buildx, private, events, cancel),
+        sign::resolve(request, plan, access, private, &trust, cancel)
+    );
+    let ((backend, plan, workplace), signing) = (prepared?, signing?);
+    outcome.signing = signing.noted();
     outcome.notes.extend(backend.notes.iter().chain(&workplace.builder.notes).cloned());
     outcome.plan = Some(plan.clone());
     outcome.notes.extend(build::in_the_way(&request.source.root, &plan.steps));
@@ -105,7 +122,7 @@ async fn build(
     );
     verdict.notes.extend(platforms);
     outcome.builder = Some(facts.clone());
-    Ok((Made { backend, plan, workplace, built, facts }, verdict))
+    Ok((Made { backend, plan, workplace, signing, built, facts }, verdict))
 }
 
 /// The builder and how to talk to it.

@@ -30,9 +30,11 @@ impl Settings {
         }
     }
 
-    /// The image will be an index: several platforms, or attestations beside one.
+    /// The image will be an index: several platforms, or attestations beside one. Those of a crucible are taken off again, and its
+    /// second pass makes none.
     pub(crate) fn indexed(&self) -> bool {
-        self.platforms.len() > 1 || self.provenance != "false" || self.sbom != "false"
+        let attested = self.provenance != "false" || self.sbom != "false";
+        self.platforms.len() > 1 || (attested && self.build_mode == BuildMode::Plain)
     }
 }
 

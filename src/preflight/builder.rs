@@ -210,7 +210,9 @@ pub(super) fn judge(target: &TargetPlan, reach: &Reach, insecure: bool) -> Check
             &format!("the builder does not reach {host} by https, and was not tried by http"),
         ),
         Reach::Unreached(why) | Reach::Untrusted(why) => {
-            let says = format!("the builder, which is to push there, does not reach {host}: {why}");
+            let untrusted = matches!(reach, Reach::Untrusted(_)) && !why.contains("HTTP response");
+            let how = if untrusted { "trust the certificate of" } else { "reach" };
+            let says = format!("the builder, which is to push there, does not {how} {host}: {why}");
             about(target, State::Failed, &says).cure(format!(
                 "a registry must be reachable from the builder's own machine: check its DNS, its proxy, and for a private CA or plain http the entry for {host} in its buildkitd.toml"
             ))

@@ -59,6 +59,16 @@ impl Staged {
     pub fn build(&self) -> &str {
         &self.verified.candidate().build
     }
+
+    /// What every registry holds.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Where.
+    pub fn places(&self) -> impl Iterator<Item = (&TargetPlan, &Registry)> {
+        self.places.iter().map(|place| (&place.target, place.registry()))
+    }
 }
 
 /// Makes sure that every target holds the image's content, by digest. If one does not, what was brought to the others is taken

@@ -65,7 +65,7 @@ pub struct Entry {
     pub observed: Observed,
     /// What the plan wanted here.
     pub expected: Expected,
-    /// Attestation of the digest, where there is one.
+    /// Digest of the manifest, in the same repository, with the signed attestation of the proof, where there is one.
     pub attestation: Option<String>,
 }
 
@@ -125,6 +125,7 @@ fn entry(plan: &Plan, build: &BuildOutcome, tag: &PublishedTag) -> Entry {
         Output::Publish { targets } => targets.iter().find(|t| t.id == tag.target),
         _ => None,
     });
+    let signature = build.signatures.iter().find(|s| s.repository == tag.repository && s.digest == tag.digest);
     let tags = |t: &TargetPlan| t.tags.iter().map(ToString::to_string).collect();
     Entry {
         build: build.id.clone(),
@@ -138,7 +139,7 @@ fn entry(plan: &Plan, build: &BuildOutcome, tag: &PublishedTag) -> Entry {
         credentials: target.and_then(|t| t.credentials.clone()),
         observed: Observed { builder: build.digest.clone(), registry: tag.digest.clone() },
         expected: Expected { tags: target.map(tags).unwrap_or_default(), commit: plan.commit.clone() },
-        attestation: None,
+        attestation: signature.and_then(|s| s.attestation.as_ref()).map(ToString::to_string),
     }
 }
 

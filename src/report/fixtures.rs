@@ -212,6 +212,7 @@ pub(crate) fn fork() -> Outcome {
         context,
         builder: Some(builder()),
         builds: vec![build],
+        signing: None,
         notes: vec![note],
         ..outcome(ForgeKind::Forgejo, Some(plan(vec![step])))
     }
@@ -314,6 +315,7 @@ fn outcome(forge: ForgeKind, plan: Option<Plan>) -> Outcome {
         builder: None,
         builds: Vec::new(),
         swept: Vec::new(),
+        signing: None,
         notes: Vec::new(),
     }
 }
@@ -441,6 +443,7 @@ fn planned_build(id: &str) -> BuildOutcome {
         proof: None,
         published: Vec::new(),
         others: Vec::new(),
+        signatures: Vec::new(),
         loaded: Vec::new(),
         layout: None,
     }

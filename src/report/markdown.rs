@@ -16,6 +16,7 @@ use super::escape::{code, fenced, html, link, prose};
 use super::headline::{count, duration, fate, headline};
 use super::outputs::RESULT_FILE;
 use super::retention;
+use super::signed;
 use super::verdict::verdicts;
 use crate::runner::summary::fit;
 
@@ -158,6 +159,7 @@ fn published(document: &Document) -> String {
     }
     out.push_str(&fenced(pulls.iter().map(|(_, line)| line.as_str())));
     out.push('\n');
+    signed::sentence(document).iter().for_each(|said| out.push_str(&format!("{}\n\n", prose(said))));
     out
 }
 

@@ -14,6 +14,7 @@ mod headline;
 pub mod markdown;
 pub mod outputs;
 mod retention;
+mod signed;
 pub mod terminal;
 mod verdict;
 pub mod write;

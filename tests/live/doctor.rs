@@ -296,7 +296,7 @@ fn a_failed_check_stops_the_build() {
         .with_tokens("ada", "lovelace-1815", Duration::from_secs(60))
         .allowing(&["pull"], true);
     // So late that the build is under way by then.
-    proxy.rule(Rule::new(Fault::Slow(Duration::from_secs(2))).at("/token"));
+    proxy.rule(Rule::new(Fault::Slow(Duration::from_secs(7))).at("/token"));
     let sandbox = with_targets(sandbox, &[("{registry}", ""), (proxy.host(), ", credentials: R")], "");
     let sandbox = sandbox.var("R_USER", "ada").secret("R_TOKEN", "lovelace-1815");
     let running = sandbox.start(&["run"]);

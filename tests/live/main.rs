@@ -30,5 +30,8 @@ mod publish;
 mod runners;
 mod secrets;
 mod seen;
+mod sign;
+mod sign_failures;
 mod signals;
 mod tags;
+mod verify;

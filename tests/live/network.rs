@@ -181,7 +181,7 @@ fn a_stranger_to_the_company_is_told_what_is_missing() {
     let company = Company::new(None);
     let sandbox = to(FAR, &format!("network: {{proxy: {{https: '{}'}}}}", company.url())).docker();
     let run = sandbox.run(&["run"]).exits(1);
-    run.says(&["does not trust the certificate of the registry registry.corp.example:8443", "registries", "ca: FILE"]);
+    run.says(&["no trusted TLS connection", "registries: registry.corp.example:8443: ca:"]);
     sandbox.assert_tidy(&run);
 }
 

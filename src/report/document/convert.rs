@@ -33,6 +33,7 @@ pub(super) fn document(outcome: &Outcome) -> Document {
         builds,
         left_out: plan.map(|p| p.left_out.iter().map(decision).collect()).unwrap_or_default(),
         retention: outcome.swept.iter().map(swept).collect(),
+        signing: outcome.signing.as_ref().map(signing),
         notes: notes(outcome),
     }
 }
@@ -105,6 +106,7 @@ fn never_began(step: &plan::Step) -> Build {
         proof: None,
         published: Vec::new(),
         others: Vec::new(),
+        signatures: Vec::new(),
         loaded: Vec::new(),
         layout: None,
         targets: step.targets.iter().map(decision).collect(),
@@ -136,12 +138,36 @@ fn build(build: &outcome::BuildOutcome, step: Option<&plan::Step>) -> Build {
         proof: build.proof.as_ref().map(proof::proof),
         published: build.published.iter().map(published).collect(),
         others: build.others.iter().map(other_tag).collect(),
+        signatures: build.signatures.iter().map(signature).collect(),
         loaded: build.loaded.clone(),
         layout: build.layout.clone(),
         targets: step.map(|s| s.targets.iter().map(decision).collect()).unwrap_or_default(),
         layers: build.layers.iter().map(layer).collect(),
         warnings: build.warnings.iter().map(warning).collect(),
         metadata: build.metadata.clone(),
+    }
+}
+
+fn signing(from: &outcome::Signing) -> Signing {
+    match from.clone() {
+        outcome::Signing::With { how, program } => {
+            Signing { state: SigningState::Signed, how: Some(how), program: Some(program), why: None }
+        }
+        outcome::Signing::Off { why } => {
+            Signing { state: SigningState::NotSigned, how: None, program: None, why: Some(why) }
+        }
+    }
+}
+
+fn signature(from: &outcome::Signature) -> Signature {
+    Signature {
+        repository: from.repository.to_string(),
+        digest: from.digest.to_string(),
+        state: match from.state {
+            outcome::SignatureState::Made => SignatureState::Made,
+            outcome::SignatureState::Stood => SignatureState::Stood,
+        },
+        attestation: from.attestation.as_ref().map(ToString::to_string),
     }
 }
 

@@ -11,6 +11,9 @@ pub(super) fn document(document: &mut Document, mask: &mut dyn FnMut(&mut String
     document.builder.iter_mut().for_each(|b| mask(&mut b.endpoint));
     document.cache.iter_mut().flat_map(|c| &mut c.skipped).for_each(&mut *mask);
     document.context.untrusted_because.iter_mut().for_each(&mut *mask);
+    if let Some(Signing { state: _, how, program: _, why }) = &mut document.signing {
+        how.iter_mut().chain(why).for_each(&mut *mask);
+    }
     document.builds.iter_mut().for_each(|b| build(b, mask));
 }
 
@@ -30,6 +33,7 @@ fn build(build: &mut Build, mask: &mut dyn FnMut(&mut String)) {
         proof: proven,
         published: _,
         others,
+        signatures: _,
         loaded: _,
         layout: _,
         targets,

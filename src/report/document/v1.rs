@@ -2,12 +2,14 @@
 
 mod proof;
 mod retention;
+mod signing;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use proof::*;
 pub use retention::*;
+pub use signing::*;
 
 /// What one run of StageFreight did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -50,6 +52,9 @@ pub struct Document {
     /// What became of old tags, one for each repository where targets have a `retention`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retention: Vec<SweptRepository>,
+    /// Whether published images are signed; absent where nothing was to be published, or it was not found out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signing: Option<Signing>,
     /// Trouble that failed nothing: withheld credentials, caches not reached.
     #[serde(default)]
     pub notes: Vec<Problem>,
@@ -314,6 +319,9 @@ pub struct Build {
     /// Every tag wanted that does not name the image, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub others: Vec<OtherTag>,
+    /// Its signatures, one for each repository.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signatures: Vec<Signature>,
     /// Names in the engine.
     #[serde(default)]
     pub loaded: Vec<String>,

@@ -13,6 +13,7 @@ use crate::report::document::{
 };
 use crate::report::headline::{duration, fate, headline, is_broken, other_problems, told_of, untold_errors};
 use crate::report::retention;
+use crate::report::signed;
 
 /// So many problems are shown; the document has all.
 const PROBLEMS: usize = 30;
@@ -36,6 +37,7 @@ pub fn render(document: &Document, color: bool) -> String {
     block(&mut out, paint, "Skipped", skipped(document));
     block(&mut out, paint, "Published", published(document));
     block(&mut out, paint, "Other tags", other_tags(document));
+    block(&mut out, paint, "Signatures", signed::sentence(document).map(|said| inline(&said, SENTENCE)));
     block(&mut out, paint, "Images", kept_here(document));
     block(&mut out, paint, "Old tags", old_tags(document));
     block(&mut out, paint, "Proof", proof::rows(document, paint));

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "a test that panics has failed")]
 
 pub(crate) mod bare;
+pub(crate) mod cosign;
 pub(crate) mod counter;
 pub(crate) mod engine;
 pub(crate) mod extras;
@@ -19,6 +20,7 @@ pub(crate) mod testbed;
 pub(crate) mod web;
 
 pub(crate) use bare::Bare;
+pub(crate) use cosign::{Attached, Cosign};
 pub(crate) use counter::Counter;
 pub(crate) use engine::Engine;
 pub(crate) use finished::Finished;

@@ -84,6 +84,12 @@ impl Registry {
         (response.status == 200).then_some(response.body)
     }
 
+    /// Deletes a manifest, and every tag that names it.
+    pub(crate) fn delete(&self, repository: &str, digest: &str) {
+        let response = self.send("DELETE", &format!("/v2/{repository}/manifests/{digest}"), "", b"");
+        assert_eq!(response.status, 202, "{}", String::from_utf8_lossy(&response.body));
+    }
+
     /// Puts an image of no layer under a tag, as another program would; what its labels say. Returns its digest.
     pub(crate) fn put_image(&self, repository: &str, tag: &str, labels: &Value) -> String {
         let config = json!({"architecture": "amd64", "os": "linux", "config": {"Labels": labels},

@@ -16,6 +16,7 @@ pub(crate) struct Testbed {
     pub(crate) registry: String,
     pub(crate) registry2: String,
     pub(crate) registry_auth: String,
+    pub(crate) cosign2: PathBuf,
     pub(crate) user: String,
     pub(crate) password: String,
 }
@@ -33,6 +34,7 @@ impl Testbed {
             registry: variable("TESTBED_REGISTRY"),
             registry2: variable("TESTBED_REGISTRY2"),
             registry_auth: variable("TESTBED_REGISTRY_AUTH"),
+            cosign2: variable("TESTBED_COSIGN2").into(),
             user: variable("TESTBED_REGISTRY_USER"),
             password: variable("TESTBED_REGISTRY_PASS"),
         }
