@@ -4,28 +4,25 @@
 
 mod ledger;
 mod make;
-
-use std::collections::BTreeMap;
+mod publication;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::access;
 use crate::build::{self, Workshop};
 use crate::buildx::tool::Buildx;
 use crate::crucible::{self, Prover, Verified};
 use crate::event::Events;
 use crate::outcome::{BuildState, Outcome};
-use crate::plan::{self, Output, Plan};
+use crate::plan::{self, Plan};
 use crate::problem::{Failure, FailureKind, Problem};
-use crate::publish::attach::Statement;
-use crate::publish::forward::{History, Ours};
-use crate::publish::{self, Rules, record};
+use crate::publish::record;
 use crate::report;
 use crate::request::Request;
 use crate::retention;
 use crate::rundir::RunDir;
-use crate::sign::{self, Signing};
-use crate::{access, access::Access};
 use make::{Made, Making};
+use publication::Publishing;
 
 pub(crate) use make::prepare;
 
@@ -94,7 +91,7 @@ async fn build_and_publish(
     let statements = ledger::attest(&verified, request, &plan, outcome)?;
     // Publish: all content everywhere first, then what is said about it, tags after that.
     let at = Publishing { request, plan: &plan, signing: &signing, access: &access, private, events, cancel };
-    let published = publish(verified, &statements, at, outcome).await;
+    let published = publication::publish(verified, &statements, at, outcome).await;
     // The record of what stands in the registries, whether that is all of it or not.
     let recorded = ledger::write_record(request, &plan, outcome);
     let done = match (published, recorded) {
@@ -136,75 +133,4 @@ async fn deliver(verified: &mut Vec<Verified>, plan: &Plan, shop: Workshop<'_>, 
         kept.push(image);
     }
     *verified = kept;
-}
-
-async fn publish(
-    verified: Vec<Verified>,
-    statements: &[(String, Vec<Statement>)],
-    at: Publishing<'_>,
-    outcome: &mut Outcome,
-) -> Result<(), Failure> {
-    let Publishing { request, plan, signing, access, private, events, cancel } = at;
-    let wanted: BTreeMap<_, _> = plan
-        .steps
-        .iter()
-        .filter_map(|s| match &s.output {
-            Output::Publish { targets } => Some((s.id.as_str(), targets.as_slice())),
-            _ => None,
-        })
-        .collect();
-    if verified.iter().all(|image| !wanted.contains_key(image.candidate().build.as_str())) {
-        return Ok(());
-    }
-    let work = async {
-        let mut staged = Vec::new();
-        let done = async {
-            for image in verified {
-                if let Some(targets) = wanted.get(image.candidate().build.as_str()) {
-                    staged.push(publish::stage(image, targets, access, cancel).await?);
-                }
-            }
-            for image in &staged {
-                if let Some((_, said)) = statements.iter().find(|(build, _)| build == image.build()) {
-                    publish::attach::attach(image, said, cancel).await?;
-                }
-            }
-            // Signed by digest, before any tag names it.
-            let signatures = sign::staged(signing, &staged, statements, access, events, cancel).await?;
-            ledger::note_signatures(signatures, &mut outcome.builds);
-            let rules = Rules {
-                publish: &plan.publish,
-                ours: Ours {
-                    revision: plan.commit.as_deref(),
-                    version: &plan.version,
-                    release: plan.version.release && request.context.tag.is_some(),
-                },
-                history: &History::new(request, access, private, cancel),
-            };
-            let publication = publish::tag(&staged, rules, events, cancel).await;
-            // Noted before anything else is waited for: a signal may end this at any time.
-            ledger::note_publication(publication, outcome)
-        };
-        match done.await {
-            Ok(count) => Ok(((), format!("{count} tags"))),
-            Err(mut failure) => {
-                failure.problems.extend(publish::clear(&staged, cancel).await);
-                ledger::forget_signatures(&mut outcome.builds);
-                Err(failure)
-            }
-        }
-    };
-    events.section("publish", "Publish", work).await
-}
-
-/// What publication needs to know and to use.
-#[derive(Clone, Copy)]
-struct Publishing<'a> {
-    request: &'a Request,
-    plan: &'a Plan,
-    signing: &'a Signing,
-    access: &'a Access,
-    private: &'a RunDir,
-    events: &'a Events,
-    cancel: &'a CancellationToken,
 }

@@ -158,6 +158,7 @@ mod tests {
             provider: Provider::Generic,
             tags: vec!["1".parse().unwrap()],
             moving: Vec::new(),
+            scan: false,
             credentials: None,
         }
     }

@@ -185,6 +185,7 @@ pub(super) fn attest(
             subject: candidate.digest.clone(),
             predicate: provenance::PREDICATE_TYPE.to_owned(),
             document: Bytes::from(text),
+            trust: proof.trust,
         });
         all.push((candidate.build.clone(), statements));
         let noted = outcome.builds.iter_mut().find(|build| build.id == candidate.build);

@@ -271,6 +271,8 @@ pub struct TargetPlan {
     pub tags: Vec<Tag>,
     /// Those of them that move (`latest`, `1.2`, a branch's name); the others stay on one image for good.
     pub moving: Vec<Tag>,
+    /// The registry is asked to scan what is published.
+    pub scan: bool,
     /// Prefix of the environment variables with its login.
     pub credentials: Option<String>,
 }

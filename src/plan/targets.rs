@@ -139,6 +139,7 @@ fn resolve(target: &Target, engine: bool, bare: &[&String], facts: &Facts<'_>, f
     Some(Place::Registry(TargetPlan {
         id: target.id.clone(),
         moving: moving(&tags, facts.commit),
+        scan: target.native_scan == Some(true),
         provider: target.provider.and_then(provider::named).unwrap_or_else(|| provider::of_host(repository.host())),
         repository,
         tags,
@@ -161,6 +162,7 @@ pub(crate) fn all(facts: &Facts<'_>) -> Vec<(String, Result<TargetPlan, Problem>
             repository,
             tags: Vec::new(),
             moving: Vec::new(),
+            scan: false,
             credentials: target.credentials.clone().filter(|prefix| !prefix.is_empty()),
         };
         (target.id.clone(), repository(target, facts).map(plan))
@@ -256,6 +258,7 @@ fn asked_for(references: &[&String], facts: &Facts<'_>, found: &mut Findings, pl
                 repository,
                 tags: vec![tag],
                 moving: Vec::new(),
+                scan: false,
             }),
         }
     }

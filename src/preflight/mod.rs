@@ -35,6 +35,8 @@ pub enum Subject {
     Access,
     /// What builds.
     Builder,
+    /// What signs.
+    Signing,
     /// A target's repository.
     Registry {
         /// Id of the target.
@@ -68,6 +70,8 @@ pub enum Aspect {
     Referrers,
     /// The registry answers the builder.
     FromBuilder,
+    /// Published images can be signed.
+    Signing,
 }
 
 /// One thing that was looked at.
@@ -112,7 +116,7 @@ impl Aspect {
     /// Which kind of failure of a run it is. `None`: trouble with this one stops no run.
     fn stops(self) -> Option<FailureKind> {
         match self {
-            Self::Logins | Self::Login | Self::Push => Some(FailureKind::Credentials),
+            Self::Logins | Self::Login | Self::Push | Self::Signing => Some(FailureKind::Credentials),
             Self::Builder | Self::Outputs | Self::FromBuilder => Some(FailureKind::Backend),
             Self::Reachable => Some(FailureKind::Publish),
             // Keeping order never turns a good build red, and a platform's trouble is the build's to tell.

@@ -237,8 +237,15 @@ fn what_the_builder_says_of_a_registry(
 ) {
     let repository = format!("{host}/team/app").parse().unwrap();
     let (tags, moving) = (Vec::new(), Vec::new());
-    let target =
-        TargetPlan { id: "t".into(), repository, provider: Provider::Generic, tags, moving, credentials: None };
+    let target = TargetPlan {
+        id: "t".into(),
+        repository,
+        provider: Provider::Generic,
+        tags,
+        moving,
+        scan: false,
+        credentials: None,
+    };
     let check = builder::judge(&target, &reach, insecure);
     assert_eq!((check.aspect, check.state), (Aspect::FromBuilder, state), "{}", check.says);
 }

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::access::Access;
 use crate::build::Content;
 use crate::crucible::Verified;
+use crate::event::Events;
 use crate::image::Digest;
 use crate::image::manifest::Manifest;
 use crate::plan::TargetPlan;
@@ -69,6 +70,22 @@ impl Staged {
     pub fn places(&self) -> impl Iterator<Item = (&TargetPlan, &Registry)> {
         self.places.iter().map(|place| (&place.target, place.registry()))
     }
+}
+
+/// Has registries that scan when they are asked (Harbor) scan what was published. Returns what did not work, for people.
+pub async fn scan(staged: &[Staged], events: &Events, cancel: &CancellationToken) -> Vec<Problem> {
+    let places = staged.iter().flat_map(|image| image.places.iter().map(move |place| (image, place)));
+    let asked = places.filter(|(_, place)| place.target.scan).map(|(image, place)| async move {
+        let repository = &place.target.repository;
+        match place.catalog.scan(repository, &image.manifest.digest).await {
+            Ok(true) => events.info(format!("{repository} was asked to scan {}", image.manifest.digest)).await,
+            Ok(false) => {}
+            Err(error) => return Some(error.problem()),
+        }
+        None
+    });
+    let asked = stream::iter(asked).buffer_unordered(PARALLEL).filter_map(std::future::ready).collect();
+    or_cancelled(asked, cancel).await.unwrap_or_default()
 }
 
 /// Makes sure that every target holds the image's content, by digest. If one does not, what was brought to the others is taken

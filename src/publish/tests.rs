@@ -43,6 +43,7 @@ async fn staged_at_a_registry_that_hangs() -> Staged {
         provider: Provider::Generic,
         tags: vec!["1".parse().unwrap()],
         moving: Vec::new(),
+        scan: false,
         credentials: None,
     };
     let registry = Registry::new(&host, None, &HostSettings::default(), Clients::new(HttpSettings::default())).unwrap();

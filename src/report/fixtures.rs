@@ -387,6 +387,7 @@ fn publish_step(id: &str) -> Step {
         provider,
         tags: tags(),
         moving: vec!["latest".parse().unwrap()],
+        scan: false,
         credentials: Some(name.to_uppercase()),
     };
     let included = |name: &str| Decision { id: name.into(), included: true, why: "it has no conditions".into() };

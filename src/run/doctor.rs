@@ -23,6 +23,7 @@ use crate::report::terminal::{self, checks};
 use crate::request::Request;
 use crate::rundir::RunDir;
 use crate::runner;
+use crate::sign::{self, Signing};
 
 /// Checks everything and says it. Returns the exit code: 0 nothing failed, 1 something did, 2 the request itself is wrong.
 pub fn run(env: &Environment, flags: &Flags, format: Format) -> u8 {
@@ -90,17 +91,30 @@ async fn all(
     };
     let trust = access.write(private)?;
     let never = CancellationToken::new();
-    let (mut found, registries) = tokio::join!(
-        with_builder(request, plan, &access, trust, private, cancel),
+    let (mut found, signing, registries) = tokio::join!(
+        with_builder(request, plan, &access, trust.clone(), private, cancel),
+        sign::resolve(request, plan, &access, private, &trust, cancel),
         registries::check(plan, &request.config, &access, Depth::Doctor, (cancel, &never))
     );
     // What the builder said of a target goes below the target.
     let at = found.iter().position(|check| check.aspect == Aspect::FromBuilder).unwrap_or(found.len());
     let from_builder = found.split_off(at);
+    found.extend(signs(signing));
     found.extend(registries.into_iter().chain(from_builder));
     let order: Vec<Subject> = found.iter().map(|check| check.subject.clone()).collect();
     found.sort_by_key(|check| order.iter().position(|subject| *subject == check.subject));
     Ok(found)
+}
+
+/// What signs, found and tried as a run does it.
+fn signs(found: Result<Signing, Failure>) -> Vec<Check> {
+    let check = |state, says| Check { subject: Subject::Signing, aspect: Aspect::Signing, state, says, cure: None };
+    match found {
+        Ok(Signing::With(signer)) => vec![check(State::Ok, format!("{}, {}", signer.how(), signer.program()))],
+        Ok(Signing::Off { why: Some(why) }) => vec![check(State::NotNeeded, format!("nothing is signed: {why}"))],
+        Ok(Signing::Off { why: None }) => Vec::new(),
+        Err(failure) => failed(&Subject::Signing, Aspect::Signing, failure).collect(),
+    }
 }
 
 /// The builder, and what it can do and reach.

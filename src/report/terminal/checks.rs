@@ -31,6 +31,7 @@ fn title(subject: &Subject) -> String {
     match subject {
         Subject::Access => "Logins".to_owned(),
         Subject::Builder => "Builder".to_owned(),
+        Subject::Signing => "Signing".to_owned(),
         Subject::Registry { target, repository } => {
             format!("Target {}: {}", inline(target, 100), inline(repository, 300))
         }
@@ -67,6 +68,7 @@ fn name(aspect: Aspect) -> &'static str {
         Aspect::Deletes => "deletes",
         Aspect::Referrers => "referrers",
         Aspect::FromBuilder => "from builder",
+        Aspect::Signing => "signing",
     }
 }
 
