@@ -220,22 +220,22 @@ Examples:
   stagefreight diff oci:out docker-archive:app.tar --listing changes.json";
 
 fn retention_command() -> Command {
-    let of = |name: &'static str, about: &'static str| {
+    let of = |command: Command, about: &'static str| {
         let target = Arg::new("target-id").long("target").value_name("id").action(ArgAction::Append);
         let config = INPUTS.iter().filter(|spec| spec.name == "config").map(arg);
-        Command::new(name)
+        command
             .about(about)
             .arg(target.help("Only this target of the configuration; may be given several times"))
             .args(config)
             .arg(format_arg())
     };
     Command::new("retention")
-        .about("Delete old tags by the `retention` of the configuration's targets, whatever their `when` says")
+        .about("Delete old tags by the `retention` of targets, or show which")
         .after_help(RETENTION_EXAMPLES)
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommand(of("plan", "Show which tags would go and which stay, and why; deletes nothing"))
-        .subcommand(of("apply", "Show it, and delete"))
+        .subcommand(of(Command::new("plan"), "Show which tags would go and which stay, and why; deletes nothing"))
+        .subcommand(of(Command::new("apply"), "Show it, and delete"))
 }
 
 const RETENTION_EXAMPLES: &str =

@@ -106,9 +106,9 @@ async fn old_versions_go_with_all_they_brought() {
             2  among the newest 2
             1  no template of the configuration makes it
       3 tags and 10 manifests go
-        1.0.0  3c92a12eb975  2026-11-01 10:00  (the tag alone: its image is needed)
-        1.0.1  67d11d3070b2  2026-11-02 10:00
-        1.0.2  53ec62164852  2026-11-03 10:00
+        1.0.0  a66d3710ed00  2026-11-01 10:00  (the tag alone: its image is needed)
+        1.0.1  6d55af06cd1f  2026-11-02 10:00
+        1.0.2  bcc2a44bd109  2026-11-03 10:00
     ");
 
     let swept = rules.apply(&catalog, &world.repository, plan).await;
@@ -338,7 +338,10 @@ async fn a_registry_that_fails_in_the_middle_leaves_whole_what_it_leaves() {
         let private = Private::start(true);
         let world = World::new(&private.host, "acme/app");
         versions(&world, 8).await;
-        world.tag("1.0.7", &world.index(&[world.image("arm64", "version 3 arm64", &day(3)).await]).await).await;
+        // The newest shares a platform with one that goes.
+        let parts =
+            [world.image("amd64", "newest", &day(9)).await, world.image("arm64", "version 3 arm64", &day(3)).await];
+        world.tag("1.0.7", &world.index(&parts).await).await;
         let fault = || Make::Answer(503, vec![("retry-after", "120".into())], String::new());
         let proxy = FaultProxy::start(&private.host, [Rule::new(fault()).on("DELETE").after(after)]);
         let repository = Repository::new(proxy.host(), world.repository.path()).unwrap();
@@ -444,7 +447,15 @@ async fn by_hand_the_plan_is_shown_and_carried_out() {
     };
     let (code, out, _) = run(&["plan"]);
     assert_eq!(code, Some(0));
-    insta::assert_snapshot!(out, @"");
+    insta::assert_snapshot!(out, @r"
+    REGISTRY/acme/app (target ours)
+      3 tags stay
+            2  among the newest 2
+            1  target edge may have made it, whose rules are not asked
+      2 tags and 10 manifests go
+        1.0.0  a66d3710ed00  2026-11-01 10:00
+        1.0.1  6d55af06cd1f  2026-11-02 10:00
+    ");
     let (code, out, _) = run(&["plan", "--format", "json", "--target", "ours"]);
     let plan: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!(
@@ -478,6 +489,10 @@ async fn ten_thousand_tags_are_planned() {
     let private = Private::start(true);
     let world = World::new(&private.host, "acme/app");
     let count: usize = 10_000;
+    // The layers, before anything is done side by side.
+    for words in ["a", "ab", "abc"] {
+        world.image("amd64", words, "").await;
+    }
     let began = Instant::now();
     let made = (0..count).map(|n| {
         let world = &world;

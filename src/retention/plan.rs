@@ -305,6 +305,7 @@ fn write(
         let created = if attached.is_some() { None } else { graph.created(id).or(entry.pushed) };
         plan.going.push(Going { tag: entry.tag.clone(), digest, created, image_stays, attached: attached.is_some() });
     }
+    plan.going.sort_by(|a, b| (a.attached, a.created, &a.tag).cmp(&(b.attached, b.created, &b.tag)));
     let going: Vec<Id> = (0..graph.len()).filter(|id| is(gone, *id) && !is(kept, *id) && graph.is_there(*id)).collect();
     plan.manifests = going.len();
     plan.groups.extend(order(graph, &going, &tags));
@@ -313,12 +314,14 @@ fn write(
 
 fn staying(entries: &[Entry], reasons: &[Option<String>], graph: &Graph) -> Vec<Staying> {
     let with_reason = entries.iter().zip(reasons).filter_map(|(entry, why)| Some((entry, why.clone()?)));
-    with_reason
+    let mut staying: Vec<Staying> = with_reason
         .map(|(entry, why)| Staying {
             tag: entry.tag.clone(),
             digest: entry.id().map(|id| graph.digest(id).clone()),
             created: entry.id().and_then(|id| graph.created(id)).or(entry.pushed),
             why,
         })
-        .collect()
+        .collect();
+    staying.sort_by(|a, b| a.tag.cmp(&b.tag));
+    staying
 }

@@ -36,8 +36,11 @@ pub enum Ruling {
 /// `newest of …`: the part of a time that a rule goes by.
 type Bucket = fn(Timestamp) -> String;
 
+/// How many buckets a rule keeps.
+type Rule = fn(&Retention) -> Option<u32>;
+
 /// Rules by the calendar.
-const CALENDAR: [(fn(&Retention) -> Option<u32>, Bucket); 4] = [
+const CALENDAR: [(Rule, Bucket); 4] = [
     (|rules| rules.keep_daily, |time| time.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d").to_string()),
     (|rules| rules.keep_weekly, |time| time.to_zoned(TimeZone::UTC).strftime("week %G-W%V").to_string()),
     (|rules| rules.keep_monthly, |time| time.to_zoned(TimeZone::UTC).strftime("%Y-%m").to_string()),
