@@ -50,8 +50,10 @@ pub struct Holder {
 /// What may be done with the tag. Each with one sentence that says why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ruling {
-    /// It goes forward, or nothing speaks against it.
+    /// It goes forward.
     Take(String),
+    /// There is nothing to compare: its image says nothing of its commit, or is of ours. Taken, and that is said.
+    Pass(String),
     /// It would go back.
     Leave(String),
     /// It cannot be told. The problem says why and how to mend it.
@@ -63,14 +65,14 @@ pub async fn judge(ours: Ours<'_>, holder: &Holder, history: &History) -> Ruling
     if let (Some(own), Some(theirs)) = (ours.revision, &holder.revision)
         && own.eq_ignore_ascii_case(theirs)
     {
-        return Ruling::Take("it already names an image of this commit".to_owned());
+        return Ruling::Pass("it names another image of this commit".to_owned());
     }
     // A version that comes without a commit is most often that of a base image, whose labels images inherit: only a release's
     // counts, and only for a release.
     let mute = holder.revision.is_none() && !holder.unusable.contains(&labels::REVISION);
     match (ours.release, &holder.version) {
         (true, Some(version)) if !(mute && is_branch_build(version)) => by_version(ours.version, version, holder),
-        _ if mute => Ruling::Take("the image it names says nothing of its commit".to_owned()),
+        _ if mute => Ruling::Pass("the image it names says nothing of its commit".to_owned()),
         (true, _) => {
             let what = "the image it names has no version that could be compared with this release's";
             Ruling::Unknown(Problem::new(what).hint(ONCE))
@@ -115,9 +117,7 @@ async fn by_commit(ours: Option<&str>, theirs: Option<&str>, history: &History) 
     match history.relation(theirs, ours).await {
         Ok(Relation::Earlier) => Ruling::Take(format!("{other}, which it names, is an earlier commit")),
         Ok(Relation::Later) => Ruling::Leave(format!("{own} is older than {other}, which it names")),
-        Ok(Relation::Apart) => {
-            Ruling::Leave(format!("{other}, which it names, is not in the history of {own}; {ONCE}"))
-        }
+        Ok(Relation::Apart) => Ruling::Leave(format!("{other}, which it names, is not in the history of {own}")),
         Err(problem) => Ruling::Unknown(problem),
     }
 }

@@ -23,6 +23,7 @@ mod doctor;
 mod failures;
 mod fault_matrix;
 mod faults;
+mod forward;
 mod hostile;
 mod network;
 mod plans;

@@ -8,7 +8,7 @@ use semver::Version;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Holder;
+use super::{Holder, ONCE};
 use crate::image::attestations::is_attestation;
 use crate::image::manifest::{Children, Manifest, OCI_CONFIG};
 use crate::image::{Descriptor, Digest, Repository};
@@ -147,11 +147,12 @@ async fn manifest(registry: &Registry, repository: &Repository, digest: &Digest)
 }
 
 fn children(manifest: &Manifest) -> Result<Children, Problem> {
-    manifest.children().map_err(|e| Problem::new(format!("manifest {}: {e}", manifest.digest.short())))
+    manifest.children().map_err(|e| Problem::new(format!("manifest {}: {e}", manifest.digest.short())).hint(ONCE))
 }
 
 fn unreadable(repository: &Repository, config: &Descriptor, why: &str) -> Problem {
     Problem::new(format!("the labels of an image in {repository} cannot be read from {}: {why}", config.digest.short()))
+        .hint(ONCE)
 }
 
 #[cfg(test)]

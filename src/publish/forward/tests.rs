@@ -23,6 +23,7 @@ fn holder(revision: Option<&str>, version: Option<&str>, unusable: &[&'static st
 fn shown(ruling: &Ruling) -> String {
     match ruling {
         Ruling::Take(why) => format!("take: {why}"),
+        Ruling::Pass(why) => format!("pass: {why}"),
         Ruling::Leave(why) => format!("leave: {why}"),
         Ruling::Unknown(problem) => format!("unknown: {} | {}", problem.what, problem.hint.as_deref().unwrap_or("")),
     }
@@ -35,9 +36,9 @@ async fn by_labels(release: bool, ours: &str, holder: &Holder) -> String {
 }
 
 #[rstest]
-#[case::same_commit(Some(OURS), Some("9.9.9"), &[], "take: it already names an image of this commit")]
-#[case::no_labels(None, None, &[], "take: the image it names says nothing of its commit")]
-#[case::a_base_images_version(None, None, &[labels::VERSION], "take: the image it names says nothing of its commit")]
+#[case::same_commit(Some(OURS), Some("9.9.9"), &[], "pass: it names another image of this commit")]
+#[case::no_labels(None, None, &[], "pass: the image it names says nothing of its commit")]
+#[case::a_base_images_version(None, None, &[labels::VERSION], "pass: the image it names says nothing of its commit")]
 #[case::lower(Some(THEIRS), Some("1.2.9"), &[], "take: 1.3.0 is higher than 1.2.9, which it names")]
 #[case::numbers_not_text(Some(THEIRS), Some("1.2.10"), &[], "take: 1.3.0 is higher than 1.2.10, which it names")]
 #[case::candidate(Some(THEIRS), Some("1.3.0-rc.1"), &[], "take: 1.3.0 is higher than 1.3.0-rc.1, which it names")]
@@ -62,9 +63,9 @@ async fn a_release_goes_by_version_alone(
 }
 
 #[rstest]
-#[case::same_commit(Some(OURS), Some("9.9.9"), &[], "take: it already names an image of this commit")]
-#[case::no_labels(None, None, &[], "take: the image it names says nothing of its commit")]
-#[case::only_a_version(None, Some("24.4.0"), &[], "take: the image it names says nothing of its commit")]
+#[case::same_commit(Some(OURS), Some("9.9.9"), &[], "pass: it names another image of this commit")]
+#[case::no_labels(None, None, &[], "pass: the image it names says nothing of its commit")]
+#[case::only_a_version(None, Some("24.4.0"), &[], "pass: the image it names says nothing of its commit")]
 #[case::strange_commit(None, Some("1.0.0"), &[labels::REVISION], "unknown: the image it names has a revision label that is no commit | to take it all the same, run once with `publish: moving_tags: always`")]
 #[tokio::test]
 async fn any_other_run_goes_by_commit_alone(
@@ -102,7 +103,7 @@ async fn commits_go_forward_and_never_back() {
     };
     assert_eq!(rule(&second, &first).await, "take: FIRST, which it names, is an earlier commit");
     assert_eq!(rule(&first, &second).await, "leave: FIRST is older than SECOND, which it names");
-    let apart = "leave: SIDE, which it names, is not in the history of SECOND; to take it all the same, run once with `publish: moving_tags: always`";
+    let apart = "leave: SIDE, which it names, is not in the history of SECOND";
     assert_eq!(rule(&second, &side).await, apart);
     // Complete, and without it: certainly not behind.
     assert!(rule(&second, THEIRS).await.starts_with("leave: def5678, which it names, is not in the history"));

@@ -10,8 +10,8 @@ use crate::image::Tag;
 use crate::problem::{Failure, FailureKind, Problem};
 use crate::publish::forward::{self, Ruling};
 
-/// Decides for every tag that does not name our image yet.
-pub(super) async fn all(wishes: &mut [Wish<'_>], rules: Rules<'_>) -> Result<(), Failure> {
+/// Decides for every tag that does not name our image yet. Returns what is said of those that are taken.
+pub(super) async fn all(wishes: &mut [Wish<'_>], rules: Rules<'_>) -> Result<Vec<String>, Failure> {
     let verdicts = wishes.iter().map(|wish| async move {
         match (&wish.state, wish.held()) {
             (State::Wanted, Some(_)) => verdict(wish, rules).await,
@@ -19,20 +19,23 @@ pub(super) async fn all(wishes: &mut [Wish<'_>], rules: Rules<'_>) -> Result<(),
         }
     });
     let verdicts: Vec<_> = stream::iter(verdicts).buffered(PARALLEL).collect().await;
-    let mut refused = Vec::new();
+    let (mut said, mut refused) = (Vec::new(), Vec::new());
     for (wish, verdict) in wishes.iter_mut().zip(verdicts) {
         match verdict {
             Verdict::Take => {}
+            Verdict::Pass(why) => said.push(format!("{wish} is taken: {why}")),
             Verdict::Leave(why) => wish.state = State::Left(why),
             Verdict::Refuse(why) => refused.push(why),
         }
     }
-    if refused.is_empty() { Ok(()) } else { Err(Failure::many(FailureKind::Publish, refused)) }
+    if refused.is_empty() { Ok(said) } else { Err(Failure::many(FailureKind::Publish, refused)) }
 }
 
 /// What is done about one tag.
 pub(super) enum Verdict {
     Take,
+    /// Taken without a comparison, and why.
+    Pass(String),
     Leave(Problem),
     /// The run fails.
     Refuse(Problem),
@@ -75,6 +78,7 @@ async fn moving(wish: &Wish<'_>, rules: Rules<'_>) -> Verdict {
             tracing::debug!(tag = %wish, why, "taken");
             Verdict::Take
         }
+        Ruling::Pass(why) => Verdict::Pass(why),
         Ruling::Leave(why) => {
             conflict(Problem::new(why).hint("`publish: moving_tags: always` takes it whatever it names"))
         }

@@ -132,12 +132,8 @@ async fn transact(
     cancel: &CancellationToken,
 ) -> Result<(), Failure> {
     or_cancelled(survey(wishes), cancel).await??;
-    or_cancelled(decide::all(wishes, rules), cancel).await??;
-    notes.extend(decide::disagreements(wishes));
-    for wish in wishes.iter() {
-        if let State::Left(why) = &wish.state {
-            events.warn(format!("{wish} is left: {}", why.what)).await;
-        }
+    for said in or_cancelled(decide::all(wishes, rules), cancel).await?? {
+        events.info(said).await;
     }
     let mut problems = Vec::new();
     for moving in [false, true] {
@@ -153,16 +149,29 @@ async fn transact(
     if !problems.is_empty() && wishes.iter().any(incomplete) {
         problems.extend(undo::all(wishes, cancel).await);
     }
-    for wish in wishes.iter().filter(|wish| matches!(wish.state, State::Stands | State::Confirmed)) {
-        let what = if matches!(wish.state, State::Stands) { "unchanged" } else { "published" };
-        tokio::select! {
-            biased;
-            () = events.info(format!("{what} {wish} {}", wish.ours())) => {}
-            // A log that takes no more lines must not keep the report from saying what stands.
-            () = cancel.cancelled() => {}
-        }
+    // Only now: another run may have taken a tag while the others were put.
+    if problems.is_empty() {
+        notes.extend(decide::disagreements(wishes));
+    }
+    tokio::select! {
+        biased;
+        () = say(wishes, events) => {}
+        // A log that takes no more lines must not keep the report from saying what stands.
+        () = cancel.cancelled() => {}
     }
     if problems.is_empty() { Ok(()) } else { Err(Failure::many(FailureKind::Publish, problems)) }
+}
+
+/// One line for each tag that was left, and for each that names our image.
+async fn say(wishes: &[Wish<'_>], events: &Events) {
+    for wish in wishes {
+        match &wish.state {
+            State::Left(why) => events.warn(format!("{wish} is left: {}", why.what)).await,
+            State::Stands => events.info(format!("unchanged {wish} {}", wish.ours())).await,
+            State::Confirmed => events.info(format!("published {wish} {}", wish.ours())).await,
+            _ => {}
+        }
+    }
 }
 
 fn wishes_of(image: &Staged) -> impl Iterator<Item = Wish<'_>> {

@@ -69,7 +69,7 @@ async fn look_again(wish: &mut Wish<'_>, rules: Rules<'_>) -> Result<(), Problem
         wish.state = State::Stands;
     } else if changed && wish.held().is_some() {
         match decide::verdict(wish, rules).await {
-            Verdict::Take => {}
+            Verdict::Take | Verdict::Pass(_) => {}
             Verdict::Leave(why) => wish.state = State::Left(why),
             Verdict::Refuse(why) => return Err(why),
         }
