@@ -83,11 +83,7 @@ fn every_platform_is_read_and_the_proof_is_of_the_whole() {
     sandbox.run(&["run", "--provenance", "mode=min"]).succeeds();
     let name = tagged(&sandbox, "latest");
     let run = sandbox.run(&["verify", &name, "--key", &cosign.public()]).succeeds();
-    run.says(&[
-        "linux/amd64, linux/arm64",
-        "so are those of its 2 platforms",
-        "3 name what they hang on",
-    ]);
+    run.says(&["linux/amd64, linux/arm64", "so are those of its 2 platforms", "3 name what they hang on"]);
     run.is_silent_about(&["name nothing"]);
 }
 

@@ -24,6 +24,8 @@ pub enum Fault {
     Close,
     /// Let the registry do it, and close the connection without telling.
     CloseAfter,
+    /// Answer this after so long; the registry hears nothing.
+    AnswerLate(Duration, u16, String),
     /// Let the registry do it, and answer this all the same.
     AnswerAfter(u16, String),
     /// Take so many bytes of the request's body, and close the connection.
@@ -257,6 +259,10 @@ async fn respond(shared: &Shared, request: Request, seen: &Seen) -> Response {
     let fault = shared.fault_for(seen);
     match &fault {
         Some(Fault::Answer(status, headers, body)) => return answer(*status, headers, body.clone()),
+        Some(Fault::AnswerLate(time, status, body)) => {
+            tokio::time::sleep(*time).await;
+            return answer(*status, &[], body.clone());
+        }
         Some(Fault::Close) => close(),
         Some(Fault::CloseInside(bytes)) => {
             let mut body = request.into_body().into_data_stream();
