@@ -3,6 +3,7 @@
 
 pub mod doctor;
 pub mod pass;
+pub(crate) mod question;
 
 use std::io::Write;
 use std::time::{Duration, Instant};

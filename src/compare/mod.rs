@@ -7,10 +7,9 @@ mod open;
 mod source;
 mod text;
 
-use std::io::{BufWriter, Write as _};
+use std::io::BufWriter;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use tempfile::NamedTempFile;
 use tokio_util::sync::CancellationToken;
@@ -18,19 +17,14 @@ use tokio_util::sync::CancellationToken;
 use self::document::{Document, Named};
 use self::open::{Opened, Opener, problem};
 use self::source::Source;
-use crate::access::{self, Visitor};
+use crate::access::Visitor;
 use crate::cli::Format;
 use crate::crucible::culprit;
 use crate::environment::Environment;
 use crate::image::diff::{DiffError, ImageDiff, diff};
-use crate::problem::{Failure, FailureKind, Problem};
-use crate::redact::Redactor;
-use crate::run::{complain, watch_signals};
+use crate::problem::Problem;
+use crate::run::question;
 use crate::rundir::RunDir;
-use crate::runner;
-
-/// How long work may take to end after a signal.
-const LAST_WORDS: Duration = Duration::from_millis(1200);
 
 /// What was asked on the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,60 +41,13 @@ pub struct Call {
 
 /// Compares. Returns the exit code: 0 they hold the same, 1 they differ, 2 it could not be told, 130 or 143 after a signal.
 pub fn run(env: &Environment, call: &Call) -> u8 {
-    let context = runner::detect(env);
-    let redactor = Redactor::of(access::known_secrets(env, &context));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build();
-    let result = match runtime {
-        Ok(runtime) => {
-            let result = runtime.block_on(work(env, call, &context.files.temp));
-            // What still hangs, reading a dead disk for one, must not hold up the exit.
-            runtime.shutdown_timeout(Duration::from_millis(200));
-            result
-        }
-        Err(error) => Err(Failure::new(FailureKind::Internal, Problem::new(format!("no runtime: {error}")))),
-    };
-    match result {
-        Ok((text, same)) => match std::io::stdout().lock().write_all(redactor.text(&text).as_bytes()) {
-            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => 2,
-            // A reader that closed the pipe has what it wanted.
-            _ => u8::from(!same),
-        },
-        Err(failure) => match complain(&failure, &redactor) {
-            // 1 says that they differ.
-            1 => 2,
-            code => code,
-        },
-    }
-}
-
-/// What to print, and whether both hold the same.
-async fn work(env: &Environment, call: &Call, temp: &Path) -> Result<(String, bool), Failure> {
-    let cancel = CancellationToken::new();
-    let caught = watch_signals(&cancel);
-    let run = RunDir::create(temp).map_err(|error| {
-        let what = format!("no temporary directory can be made in {}: {error}", temp.display());
-        trouble(Problem::new(what).hint("Check its permissions and the space left."))
-    })?;
-    let late = async {
-        cancel.cancelled().await;
-        tokio::time::sleep(LAST_WORDS).await;
-    };
-    let result = tokio::select! {
-        result = compare(env, call, &run, &cancel) => result,
-        () = late => Err(Problem::new("the comparison was stopped before it could end in good order")),
-    };
-    // Trouble with what is temporary is no trouble of the comparison.
-    let _ = run.close();
-    result.map_err(|problem| match caught.kind() {
-        Some(kind) => Failure::new(kind, Problem::new("the comparison was stopped by a signal")),
-        None => trouble(problem),
+    question::answer(env, "the comparison", async |run, cancel| {
+        let (text, same) = compare(env, call, run, cancel).await?;
+        Ok((text, u8::from(!same)))
     })
 }
 
-fn trouble(problem: Problem) -> Failure {
-    Failure::new(FailureKind::Input, problem)
-}
-
+/// What to print, and whether both hold the same.
 async fn compare(
     env: &Environment,
     call: &Call,

@@ -317,7 +317,8 @@ fn referrer(entry: &Value) -> Option<Referrer> {
     serde_json::from_value(entry.clone()).ok()
 }
 
-fn descriptor(media_type: &str, bytes: &[u8]) -> Descriptor {
+/// What names these bytes.
+pub(super) fn descriptor(media_type: &str, bytes: &[u8]) -> Descriptor {
     Descriptor {
         media_type: media_type.to_owned(),
         digest: Digest::of(bytes),

@@ -4,8 +4,6 @@
 //! No tag may stay on the empty image: that deletes work is proven before the tag is touched, what follows is not cut off with
 //! the caller, and a tag that cannot be taken away after all is put back.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 use rand::RngExt as _;
 use serde_json::json;
@@ -14,8 +12,9 @@ use super::blobs::Source;
 use super::catalog::Catalog;
 use super::client::Registry;
 use super::error::{Fault, RegistryError};
+use super::referrers::descriptor;
 use crate::image::manifest::{Manifest, OCI_CONFIG, OCI_MANIFEST};
-use crate::image::{Descriptor, Digest, Repository, Tag};
+use crate::image::{Digest, Repository, Tag};
 
 /// The layer with no files in it that every engine knows: 1024 zero bytes, compressed.
 const LAYER: [u8; 32] = [
@@ -87,7 +86,7 @@ async fn prove(catalog: &Catalog, repository: &Repository, tag: &Tag) -> Result<
         }
     }
     for (bytes, media_type) in [(config(), OCI_CONFIG), (Bytes::from_static(&LAYER), LAYER_TYPE)] {
-        let blob = descriptor(&bytes, media_type);
+        let blob = descriptor(media_type, &bytes);
         if registry.head_blob(repository, &blob.digest).await?.is_none() {
             registry.upload(repository, &blob, &Source::Bytes(bytes), None).await?;
         }
@@ -187,25 +186,14 @@ fn config() -> Bytes {
     Bytes::from(text.to_string())
 }
 
-fn descriptor(bytes: &[u8], media_type: &str) -> Descriptor {
-    Descriptor {
-        media_type: media_type.to_owned(),
-        digest: Digest::of(bytes),
-        size: bytes.len() as u64,
-        urls: Vec::new(),
-        annotations: BTreeMap::new(),
-        platform: None,
-    }
-}
-
 /// An image without content that nobody else has: deleting it can hurt no one.
 fn dummy() -> Manifest {
     let nonce: u128 = rand::rng().random();
     let text = json!({
         "schemaVersion": 2,
         "mediaType": OCI_MANIFEST,
-        "config": descriptor(&config(), OCI_CONFIG),
-        "layers": [descriptor(&LAYER, LAYER_TYPE)],
+        "config": descriptor(OCI_CONFIG, &config()),
+        "layers": [descriptor(LAYER_TYPE, &LAYER)],
         "annotations": {"dev.stagefreight.deleting": format!("{nonce:032x}")},
     });
     let bytes = Bytes::from(text.to_string());

@@ -8,28 +8,20 @@ mod document;
 mod facts;
 mod text;
 
-use std::io::Write as _;
-use std::time::Duration;
-
 use tokio_util::sync::CancellationToken;
 
 pub use self::document::Document;
 
 use self::checks::Check;
 use self::facts::Facts;
-use crate::access::{self, Visitor};
+use crate::access::Visitor;
 use crate::cli::Format;
 use crate::environment::Environment;
 use crate::image::{Digest, Repository, Tag, reference};
 use crate::plan::TrustLevel;
-use crate::problem::{Failure, FailureKind, Problem};
-use crate::redact::Redactor;
-use crate::run::{complain, watch_signals};
+use crate::problem::Problem;
+use crate::run::question;
 use crate::rundir::RunDir;
-use crate::runner;
-
-/// How long work may take to end after a signal.
-const LAST_WORDS: Duration = Duration::from_millis(1200);
 
 /// What was asked on the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,58 +55,14 @@ pub(crate) enum Version {
 /// Verifies. Returns the exit code: 0 all verified, 1 something is wrong or missing, 2 something could not be checked, 130 or 143
 /// after a signal.
 pub fn run(env: &Environment, call: &Call) -> u8 {
-    let context = runner::detect(env);
-    let redactor = Redactor::of(access::known_secrets(env, &context));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build();
-    let result = match runtime {
-        Ok(runtime) => {
-            let result = runtime.block_on(work(env, call, &context.files.temp));
-            runtime.shutdown_timeout(Duration::from_millis(200));
-            result
-        }
-        Err(error) => Err(Failure::new(FailureKind::Internal, Problem::new(format!("no runtime: {error}")))),
-    };
-    match result {
-        Ok(document) => {
-            let text = match call.format {
-                Format::Text => text::render(&document),
-                Format::Json => document.to_json(),
-            };
-            match std::io::stdout().lock().write_all(redactor.text(&text).as_bytes()) {
-                Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => 2,
-                _ => document.verdict.exit_code(),
-            }
-        }
-        Err(failure) => match complain(&failure, &redactor) {
-            // 1 says that something is wrong with the image.
-            1 => 2,
-            code => code,
-        },
-    }
-}
-
-async fn work(env: &Environment, call: &Call, temp: &std::path::Path) -> Result<Document, Failure> {
-    let cancel = CancellationToken::new();
-    let caught = watch_signals(&cancel);
-    let trouble = |problem| Failure::new(FailureKind::Input, problem);
-    let run = RunDir::create(temp).map_err(|error| {
-        let what = format!("no temporary directory can be made in {}: {error}", temp.display());
-        trouble(Problem::new(what).hint("Check its permissions and the space left."))
-    })?;
-    let late = async {
-        cancel.cancelled().await;
-        tokio::time::sleep(LAST_WORDS).await;
-    };
-    let result = tokio::select! {
-        result = verify(env, call, &run, &cancel) => result,
-        () = late => Err(Problem::new("stopped")),
-    };
-    // Trouble with what is temporary is no trouble of the image.
-    let _ = run.close();
-    match caught.kind() {
-        Some(kind) => Err(Failure::new(kind, Problem::new("the verification was stopped by a signal"))),
-        None => result.map_err(trouble),
-    }
+    question::answer(env, "the verification", async |run, cancel| {
+        let document = verify(env, call, run, cancel).await?;
+        let text = match call.format {
+            Format::Text => text::render(&document),
+            Format::Json => document.to_json(),
+        };
+        Ok((text, document.verdict.exit_code()))
+    })
 }
 
 async fn verify(env: &Environment, call: &Call, run: &RunDir, cancel: &CancellationToken) -> Result<Document, Problem> {
