@@ -72,6 +72,9 @@ async fn build_and_publish(
     // Build: one solve a step; its content goes to every registry by digest, under no tag. Beside its first seconds, whether
     // what follows can succeed: a check that fails stops it.
     let buildx = Buildx::locate(&request.vars, private, &request.source.root).map_err(unusable)?.with_env(trust);
+    if plan.steps.iter().all(|step| step.crucible.is_none()) {
+        buildx.remember_contexts(&request.vars, private);
+    }
     let made = make::make(Making { request, access: &access, buildx: &buildx, private, events, cancel }, plan, outcome);
     let Made { backend, plan, workplace, signing, built, facts } = made.await?;
     let shop = workplace.shop(&backend, &access, request, private, events, cancel);

@@ -39,6 +39,15 @@ pub struct Buildx {
     cwd: PathBuf,
 }
 
+/// Where buildx keeps the name of a machine, in its configuration.
+const NODE: &str = ".buildNodeID";
+/// It is a few digits.
+const LONGEST_NODE: u64 = 200;
+
+fn users_config(vars: &Vars) -> Option<PathBuf> {
+    vars.get("BUILDX_CONFIG").map(PathBuf::from).or_else(|| docker_config(vars).map(|dir| dir.join("buildx")))
+}
+
 impl Buildx {
     /// Finds buildx on `PATH` or among docker's plugins, called directly: through `docker` it starts 100 ms later.
     ///
@@ -55,12 +64,22 @@ impl Buildx {
     /// Uses the builder definitions of the user's own docker configuration instead of this run's.
     #[must_use]
     pub fn with_users_builders(mut self, vars: &Vars) -> Self {
-        let own =
-            vars.get("BUILDX_CONFIG").map(PathBuf::from).or_else(|| docker_config(vars).map(|dir| dir.join("buildx")));
-        if let Some(dir) = own {
+        if let Some(dir) = users_config(vars) {
             self.env.insert("BUILDX_CONFIG".to_owned(), dir.display().to_string());
         }
         self
+    }
+
+    /// Goes by the name under which the user's own buildx sends files (`docker/buildx` util/confutil/node.go), where there is
+    /// one: BuildKit then asks only for what has changed in a context since it was last sent from this machine, as it does for the
+    /// user. Not for proofs: what is proven is read anew.
+    pub fn remember_contexts(&self, vars: &Vars, run: &RunDir) {
+        let Some(from) = users_config(vars).map(|dir| dir.join(NODE)) else { return };
+        // Without it everything is sent once more.
+        let named = std::fs::metadata(&from).is_ok_and(|found| found.is_file() && found.len() <= LONGEST_NODE);
+        if named && std::fs::create_dir_all(run.buildx()).is_ok() {
+            let _ = std::fs::copy(from, run.buildx().join(NODE));
+        }
     }
 
     /// The same, with more environment.
@@ -142,5 +161,20 @@ mod tests {
         let names: Vec<_> = env.keys().map(String::as_str).filter(|name| !name.starts_with("GIT_CONFIG")).collect();
         assert_eq!(names, ["AWS_REGION", "BUILDX_CONFIG", "DOCKER_CONFIG", "PATH"]);
         assert_eq!(env["DOCKER_CONFIG"], run.docker().display().to_string());
+    }
+
+    #[test]
+    fn the_users_name_for_this_machine_is_taken_over_and_nothing_else() {
+        let (home, temp) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let run = RunDir::create(temp.path()).unwrap();
+        let vars: Vars = [("BUILDX_CONFIG".to_owned(), home.path().display().to_string())].into_iter().collect();
+        let buildx = Buildx { program: PathBuf::new(), env: BTreeMap::new(), cwd: PathBuf::new() };
+        buildx.remember_contexts(&vars, &run);
+        assert!(!run.buildx().join(NODE).exists(), "there is none");
+        std::fs::write(home.path().join(NODE), "0123456789abcdef").unwrap();
+        std::fs::write(home.path().join("current"), "{}").unwrap();
+        buildx.remember_contexts(&vars, &run);
+        assert_eq!(std::fs::read_to_string(run.buildx().join(NODE)).unwrap(), "0123456789abcdef");
+        assert!(!run.buildx().join("current").exists());
     }
 }
