@@ -83,9 +83,6 @@ pub async fn upload_layout(
     root: &Descriptor,
     to: (&Registry, &Repository),
 ) -> Result<Copied, TransferError> {
-    if holds(to, &root.digest).await? {
-        return Ok(Copied::default());
-    }
     let (reading, below) = (Arc::new(layout.clone()), root.clone());
     let walked = tokio::task::spawn_blocking({
         let layout = Arc::clone(&reading);
@@ -94,6 +91,9 @@ pub async fn upload_layout(
     let content = walked
         .await
         .map_err(|error| LayoutError::Io { path: reading.dir().to_owned(), error: std::io::Error::other(error) })??;
+    if holds(to, &root.digest).await? {
+        return Ok(Copied::default());
+    }
     write(&content, Origin::Layout(&reading), None, to).await
 }
 
