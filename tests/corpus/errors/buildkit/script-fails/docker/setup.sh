@@ -1,0 +1,3 @@
+# sets the image up
+mkdir -p /data
+cp "$CONFIG_FILE" /data/

@@ -1,0 +1,6 @@
+#pragma once
+
+struct Price {
+    string currency;
+    int cents
+};

@@ -1,0 +1,3 @@
+#include "../include/shop/price.hpp"
+
+int main() { return Price{}.cents; }

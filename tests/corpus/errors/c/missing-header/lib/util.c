@@ -1,0 +1,3 @@
+/* twice as much */
+#include "config.h"
+int twice(int n) { return FACTOR * n; }

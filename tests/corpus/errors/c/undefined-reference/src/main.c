@@ -1,0 +1,5 @@
+int twice(int n);
+
+int main(void) {
+    return twice(2);
+}

@@ -1,0 +1,1 @@
+int pay(void) { return 0; }

@@ -1,0 +1,5 @@
+function(check_options name)
+  if(NOT DEFINED ${name})
+    message(FATAL_ERROR "set -D${name}=ON or OFF")
+  endif()
+endfunction()

@@ -1,0 +1,3 @@
+int twice(int n);
+
+int main(void) { return twice(1); }

@@ -1,0 +1,4 @@
+int main() {
+    std::string name;
+    return name.size();
+}

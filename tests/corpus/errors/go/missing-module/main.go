@@ -1,0 +1,5 @@
+package main
+
+import "example.com/nosuch"
+
+func main() { nosuch.Call() }

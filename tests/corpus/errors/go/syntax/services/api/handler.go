@@ -1,0 +1,5 @@
+package api
+
+func Handle() {
+	return
+}}

@@ -1,0 +1,6 @@
+package shop
+
+// Total is what so many cost.
+func Total(each, count int) int {
+	return each + count
+}

@@ -1,0 +1,5 @@
+package shop;
+
+public class Price {
+    int total() { return missing; }
+}

@@ -1,0 +1,8 @@
+package shop;
+
+public class Main {
+    public static void main(String[] args) {
+        Price price = new Price();
+        int total = "three";
+    }
+}

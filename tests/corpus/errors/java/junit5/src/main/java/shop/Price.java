@@ -1,0 +1,7 @@
+package shop;
+
+public class Price {
+    public int total(int each, int count) {
+        return each + count;
+    }
+}

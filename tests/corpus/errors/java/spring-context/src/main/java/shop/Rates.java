@@ -1,0 +1,5 @@
+package shop;
+
+public interface Rates {
+    int percent(String country);
+}

@@ -1,0 +1,5 @@
+const { basket } = require("./basket");
+
+test("empty", () => {
+  expect(basket()).toEqual([]);
+});

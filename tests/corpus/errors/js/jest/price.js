@@ -1,0 +1,1 @@
+exports.total = (each, count) => each + count;

@@ -1,0 +1,4 @@
+"use strict";
+
+const config = require("./config");
+console.log(config.port);

@@ -1,0 +1,5 @@
+import { Basket } from "../../parts/basket";
+
+export default function Page() {
+  return <Basket />;
+}

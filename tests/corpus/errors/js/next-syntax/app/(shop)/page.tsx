@@ -1,0 +1,7 @@
+export default function Page() {
+  return (
+    <main>
+      <p>prices</div>
+    </main>
+  );
+}

@@ -1,0 +1,6 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+test("total", () => {
+  assert.equal(2 + 3, 6);
+});

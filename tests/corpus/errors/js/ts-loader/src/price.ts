@@ -1,0 +1,3 @@
+export function total(each: number, count: number): number {
+  return each * count;
+}

@@ -1,0 +1,4 @@
+import { total } from "./price";
+
+const sum: number = total(["1", "2"]);
+console.log(sum.toFixd(2));

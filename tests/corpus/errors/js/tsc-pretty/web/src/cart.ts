@@ -1,0 +1,5 @@
+interface Cart {
+  items: string[];
+}
+
+export const cart: Cart = { item: [] };

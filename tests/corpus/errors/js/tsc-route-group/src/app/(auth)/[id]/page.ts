@@ -1,0 +1,3 @@
+export function title(id: number): string {
+  return "order " + idd;
+}

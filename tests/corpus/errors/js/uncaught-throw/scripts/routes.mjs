@@ -1,0 +1,3 @@
+export function routes(table) {
+  return table.map((row) => row.path);
+}

@@ -1,0 +1,4 @@
+include make/config.mk
+
+all:
+	echo $(CONFIG)

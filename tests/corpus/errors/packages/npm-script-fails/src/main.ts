@@ -1,0 +1,1 @@
+const port: number = "80";

@@ -1,0 +1,1 @@
+def total(each, count): return each * count

@@ -1,0 +1,4 @@
+from setuptools import setup
+
+if True:
+setup(name="shop")

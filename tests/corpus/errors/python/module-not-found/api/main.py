@@ -1,0 +1,4 @@
+"""The API."""
+import helpers
+
+helpers.start()

@@ -1,0 +1,3 @@
+def size(cart):
+    unused = 1
+    return len(cart) == None

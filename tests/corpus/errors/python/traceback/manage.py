@@ -1,0 +1,3 @@
+from shop import settings
+
+settings.load({"debug": "yes"})

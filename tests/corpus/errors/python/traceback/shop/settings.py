@@ -1,0 +1,5 @@
+import json
+
+
+def load(values):
+    return json.loads(values["config"])

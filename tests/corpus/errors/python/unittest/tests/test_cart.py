@@ -1,0 +1,6 @@
+import unittest
+
+
+class CartTest(unittest.TestCase):
+    def test_empty(self):
+        self.assertEqual(len([1]), 0)

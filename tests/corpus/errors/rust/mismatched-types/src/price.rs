@@ -1,0 +1,3 @@
+pub fn total() -> u32 {
+    "three"
+}

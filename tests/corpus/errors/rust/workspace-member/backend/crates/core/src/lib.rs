@@ -1,0 +1,4 @@
+pub fn greet(name: String) -> String {
+    let kept = name;
+    format!("{name} {kept}")
+}
