@@ -24,7 +24,16 @@ testbed *ARGS:
 lint:
     cargo fmt --check
     cargo clippy --locked --all-targets -- -D warnings
-    shellcheck ci/testbed ci/demo ci/test ci/bench ci/binary ci/fuzz ci/prepare ci/self-proof .ci/run
+    shellcheck ci/testbed ci/demo ci/test ci/bench ci/binary ci/corpus ci/fuzz ci/image ci/lint-forges ci/prepare ci/release ci/runners ci/self-proof native/run .ci/run
+
+# What runners and forges read: actions, workflows, templates, by schemas, actionlint and zizmor.
+lint-forges:
+    ci/runners up check-jsonschema actionlint zizmor
+    eval "$(ci/runners env)" && ci/lint-forges
+
+# Release a version, step by step: a leg on a machine of each platform, then prepare, then publish.
+release *ARGS:
+    ci/release {{ARGS}}
 
 # Format the code.
 fmt:
@@ -38,9 +47,10 @@ self-proof *BACKENDS:
 bench *ARGS:
     ci/bench {{ARGS}}
 
-# Write the README's tables and docs/config.md anew from the binary.
+# Write the README's tables, the components' inputs and docs/config.md anew from the binary.
 docs:
     UPDATE_DOCS=1 cargo test --locked --test repository documents
+    UPDATE_DOCS=1 cargo test --locked --test templates components_offer
     cargo run --quiet --locked -- schema --format markdown > docs/config.md
 
 # Throw hostile bytes at the parsers, a minute each (needs the nightly toolchain).

@@ -162,6 +162,11 @@ pub async fn of_targets(
     Ok(Access { targets, hosts, users, registries, forge, proxy, bundle, children, clients: Clients::new(http), notes })
 }
 
+/// Clients for the forge's API, which is told of a run before its logins are found.
+pub fn forge_clients(request: &Request) -> Arc<Clients> {
+    Clients::new(network::of_forge(request))
+}
+
 /// What a process of our own is given by the one that started it: a docker configuration made by [`Access::pull_config`], and
 /// no other login.
 ///

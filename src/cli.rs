@@ -1,13 +1,20 @@
 //! The command line: what can be called, and one library call for each. Inputs come from the one table in `inputs`.
 
+mod args;
+mod merge;
+mod moving;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::PossibleValue;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
+use self::args::{arg, format_arg, given, path_arg};
 use crate::compare;
-use crate::inputs::{INPUTS, InputKind, InputSpec};
+use crate::init;
+use crate::inputs::INPUTS;
+use crate::migrate;
 use crate::plan::TrustLevel;
 use crate::retention;
 use crate::verify::{self, Believe};
@@ -17,6 +24,8 @@ use crate::verify::{self, Believe};
 pub enum Call {
     /// `run`: the CI job. Flags by input name.
     Run(Flags),
+    /// `merge`: the CI job that puts legs together, and where they are.
+    Merge(Flags, Vec<PathBuf>),
     /// `plan`.
     Plan(Flags, Format),
     /// `doctor`.
@@ -27,6 +36,10 @@ pub enum Call {
     Retention(retention::command::Call),
     /// `verify`.
     Verify(verify::Call),
+    /// `init`.
+    Init(init::Call),
+    /// `migrate`.
+    Migrate(migrate::Call),
     /// `schema`.
     Schema(SchemaOf),
     /// `completions`.
@@ -78,13 +91,19 @@ impl Flags {
 /// # Errors
 /// clap's own, which print themselves; `--help` and `--version` are among them.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Call, clap::Error> {
+    // The action's input `command`, where an expression left it empty.
+    let args =
+        args.into_iter().enumerate().map(|(n, word)| if n == 1 && word.is_empty() { "run".into() } else { word });
     let matches = command().try_get_matches_from(args)?;
     Ok(match matches.subcommand() {
+        Some(("merge", sub)) => Call::Merge(flags(sub), merge::legs(sub)),
         Some(("plan", sub)) => Call::Plan(flags(sub), format(sub)),
         Some(("doctor", sub)) => Call::Doctor(flags(sub), format(sub)),
         Some(("diff", sub)) => Call::Diff(diff(sub)),
         Some(("retention", sub)) => Call::Retention(retention(sub)),
         Some(("verify", sub)) => Call::Verify(verification(sub)),
+        Some(("init", sub)) => Call::Init(moving::init(sub)),
+        Some(("migrate", sub)) => Call::Migrate(moving::migrate(sub)),
         Some(("schema", sub)) => Call::Schema(schema_of(sub)?),
         Some(("completions", sub)) => Call::Completions(shell(sub)),
         Some(("version", sub)) => Call::Version(format(sub)),
@@ -123,24 +142,27 @@ pub fn command() -> Command {
             Command::new("run")
                 .about("Build and publish: the CI job")
                 .after_help(RUN_EXAMPLES)
-                .args(INPUTS.iter().map(arg)),
+                .args(given()),
         )
+        .subcommand(merge::command(INPUTS.iter().filter(|spec| !spec.token && spec.name != "platform-leg").map(arg)))
         .subcommand(
             Command::new("plan")
                 .about("Show what `run` would do and why, and touch nothing")
-                .args(INPUTS.iter().map(arg))
+                .args(given())
                 .arg(format_arg()),
         )
         .subcommand(
             Command::new("doctor")
                 .about("Check logins, registries and the builder for `run`, without building")
                 .after_help(DOCTOR_EXAMPLES)
-                .args(INPUTS.iter().map(arg))
+                .args(given())
                 .arg(format_arg()),
         )
         .subcommand(diff_command())
         .subcommand(retention_command())
         .subcommand(verify_command())
+        .subcommand(moving::init_command())
+        .subcommand(moving::migrate_command())
         .subcommand(
             Command::new("schema")
                 .about("Print the JSON Schema of the configuration file")
@@ -321,41 +343,13 @@ pub fn version_json() -> serde_json::Value {
     serde_json::json!({ "name": "stagefreight", "version": env!("CARGO_PKG_VERSION") })
 }
 
-fn arg(spec: &InputSpec) -> Arg {
-    let arg = Arg::new(spec.name).long(spec.name).help(spec.help).help_heading(spec.group).value_name(spec.value);
-    let arg = match spec.kind {
-        InputKind::Bool => {
-            arg.num_args(0..=1).require_equals(true).default_missing_value("true").action(ArgAction::Set)
-        }
-        InputKind::Text => arg.action(ArgAction::Set),
-        InputKind::List | InputKind::Lines => arg.action(ArgAction::Append),
-    };
-    let arg = spec.aliases.iter().fold(arg, |arg, alias| arg.visible_alias(*alias));
-    match spec.short {
-        Some(short) => arg.short(short),
-        None => arg,
-    }
-}
-
-fn format_arg() -> Arg {
-    Arg::new("format")
-        .long("format")
-        .value_parser([PossibleValue::new("text"), PossibleValue::new("json")])
-        .default_value("text")
-        .help("Text for people, or JSON for programs")
-}
-
-fn path_arg(name: &'static str) -> Arg {
-    Arg::new(name).long(name).required(true).value_name("FILE").value_parser(clap::value_parser!(PathBuf))
-}
-
 fn path(matches: &ArgMatches, name: &str) -> PathBuf {
     matches.get_one::<PathBuf>(name).cloned().unwrap_or_default()
 }
 
 fn flags(matches: &ArgMatches) -> Flags {
-    let given = INPUTS.iter().filter_map(|spec| {
-        let values = matches.get_many::<String>(spec.name)?;
+    let given = INPUTS.iter().filter(|spec| !spec.token).filter_map(|spec| {
+        let values = matches.try_get_many::<String>(spec.name).ok().flatten()?;
         Some((spec.name, values.cloned().collect()))
     });
     Flags(given.collect())
@@ -402,6 +396,12 @@ mod tests {
 
     fn parse_words(words: &[&str]) -> Result<Call, clap::Error> {
         parse(std::iter::once("stagefreight").chain(words.iter().copied()).map(OsString::from))
+    }
+
+    #[test]
+    fn an_empty_word_is_the_action_s_default() {
+        assert_eq!(parse(["stagefreight", ""].map(OsString::from)).unwrap(), Call::Run(Flags::default()));
+        assert!(parse(["stagefreight", "", ""].map(OsString::from)).is_err());
     }
 
     #[test]

@@ -1,11 +1,17 @@
 //! The docker engine, through its HTTP API: is it there, what can it do, and the image out of it. No docker CLI, no builds.
 
 mod container;
+mod daemon;
+mod own;
+mod sidecar;
 
 pub use container::{Container, Stream};
+pub use daemon::Found;
+pub use own::OwnImage;
+pub use sidecar::{CONFIG, Sidecar};
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bollard::{API_DEFAULT_VERSION, Docker};
 use futures::TryStreamExt as _;
@@ -21,6 +27,8 @@ const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 const CERTIFICATES: [&str; 3] = ["key.pem", "cert.pem", "ca.pem"];
 /// How long an engine may take to say what it is.
 const PROBE: Duration = Duration::from_secs(5);
+/// How long docker-in-docker may take to make its certificates and to listen: it starts beside the job.
+const COMING_UP: Duration = Duration::from_secs(20);
 /// How long a single request may take to be answered, and how long an answer may pause: an engine writes a large image down
 /// before it sends the first byte of it.
 const REQUEST: Duration = Duration::from_secs(600);
@@ -53,6 +61,26 @@ pub struct Engine {
     client: Docker,
 }
 
+impl Address {
+    /// A service of the job, as docker-in-docker is on GitLab: named, on another host, with certificates that it makes itself.
+    fn is_beside_the_job(&self) -> bool {
+        let here = ["localhost", "127.0.0.1", "[::1]"];
+        let host = self.host.strip_prefix("tcp://").and_then(|host| host.rsplit_once(':')).map(|(host, _)| host);
+        self.explicit && self.certs.is_some() && host.is_some_and(|host| !here.contains(&host))
+    }
+
+    /// Its certificates are there and something takes connections.
+    async fn listens(&self) -> bool {
+        let Some(host) = self.host.strip_prefix("tcp://") else { return true };
+        let certificates = self.certs.iter().flat_map(|dir| CERTIFICATES.map(|name| dir.join(name)));
+        if !certificates.into_iter().all(|file| file.exists()) {
+            return false;
+        }
+        let connection = tokio::net::TcpStream::connect(host);
+        matches!(tokio::time::timeout(Duration::from_secs(1), connection).await, Ok(Ok(_)))
+    }
+}
+
 /// The address the environment names (`DOCKER_HOST`, `DOCKER_TLS_VERIFY`, `DOCKER_CERT_PATH`; docker/cli
 /// docs/reference/commandline/docker.md), or the usual socket.
 pub fn address(vars: &Vars) -> Address {
@@ -69,11 +97,16 @@ pub fn address(vars: &Vars) -> Address {
     }
 }
 
-/// Connects and asks what it is. `Ok(None)` when nobody named an engine and there is none.
+/// Connects and asks what it is. `Ok(None)` when nobody named an engine and there is none. An engine that may still be coming
+/// up is waited for.
 ///
 /// # Errors
 /// When a named engine, or one whose socket exists, gives no answer.
 pub async fn connect(address: &Address) -> Result<Option<Engine>, Problem> {
+    let until = Instant::now() + COMING_UP;
+    while address.is_beside_the_job() && Instant::now() < until && !address.listens().await {
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
     let socket = address.host.strip_prefix("unix://");
     if !address.explicit && !socket.is_some_and(|path| Path::new(path).exists()) {
         return Ok(None);
@@ -93,6 +126,8 @@ pub async fn connect(address: &Address) -> Result<Option<Engine>, Problem> {
 fn unreachable(address: &Address, why: &str) -> Problem {
     let hint = if why.contains("ermission denied") {
         "let this user read and write the socket (group docker), or set DOCKER_HOST to another engine"
+    } else if address.is_beside_the_job() {
+        "check DOCKER_HOST, and that DOCKER_CERT_PATH holds ca.pem, cert.pem and key.pem of that engine; docker-in-docker as a service of the job needs a runner with `privileged = true` and `volumes = [\"/certs/client\"]`"
     } else if address.certs.is_some() {
         "check DOCKER_HOST, and that DOCKER_CERT_PATH holds ca.pem, cert.pem and key.pem of that engine"
     } else {
@@ -152,34 +187,6 @@ async fn probe(address: &Address) -> Result<Engine, bollard::errors::Error> {
 }
 
 impl Engine {
-    /// The environment a container of this name was made with, `NAME=value`; `None` where there is no such container.
-    ///
-    /// # Errors
-    /// When the engine does not answer.
-    pub async fn container_env(&self, name: &str) -> Result<Option<Vec<String>>, Problem> {
-        let asked = self.client.inspect_container(name, None);
-        match tokio::time::timeout(PROBE, asked).await {
-            Ok(Ok(found)) => Ok(Some(found.config.and_then(|config| config.env).unwrap_or_default())),
-            Ok(Err(bollard::errors::Error::DockerResponseServerError { status_code: 404, .. })) => Ok(None),
-            Ok(Err(error)) => Err(unreachable(&self.address, &innermost(&error))),
-            Err(_) => Err(unreachable(&self.address, "no answer")),
-        }
-    }
-
-    /// Removes a container that does not run steadily, and its anonymous volumes. One that does is another run's, which
-    /// made it at the same moment. Absent is fine.
-    pub async fn remove_broken_container(&self, name: &str) {
-        let options = bollard::query_parameters::RemoveContainerOptions { force: true, v: true, ..Default::default() };
-        let work = async {
-            let found = self.client.inspect_container(name, None).await?;
-            let restarts = found.restart_count.unwrap_or_default() > 0;
-            let running = found.state.and_then(|state| state.running).unwrap_or_default();
-            if running && !restarts { Ok(()) } else { self.client.remove_container(name, Some(options)).await }
-        };
-        // Best effort: it is only called to tidy up after a failure that is reported in its own right.
-        let _ = tokio::time::timeout(PROBE, work).await;
-    }
-
     /// Streams an image out of the engine (`docker save`) into a file.
     ///
     /// # Errors
@@ -281,6 +288,50 @@ mod tests {
         ]));
         assert_eq!(tls.certs.as_deref(), Some(Path::new("/certs/client")));
         assert_eq!(address(&vars(&[("DOCKER_HOST", "tcp://localhost:2375")])).certs, None);
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_starts_beside_the_job_is_waited_for() {
+        let certs = tempfile::tempdir().unwrap();
+        // Not one of the names of this machine, and yet here.
+        let listener = std::net::TcpListener::bind("127.0.0.2:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        drop(listener);
+        let service = address(&vars(&[
+            ("DOCKER_HOST", &format!("tcp://127.0.0.2:{port}")),
+            ("DOCKER_TLS_VERIFY", "1"),
+            ("DOCKER_CERT_PATH", certs.path().to_str().unwrap()),
+        ]));
+        assert!(service.is_beside_the_job());
+        let here = Address { host: format!("tcp://127.0.0.1:{port}"), ..service.clone() };
+        let plain = Address { certs: None, ..service.clone() };
+        assert!(!here.is_beside_the_job() && !plain.is_beside_the_job());
+        let asked = Instant::now();
+        let starts = async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            for name in CERTIFICATES {
+                std::fs::write(certs.path().join(name), "no certificate").unwrap();
+            }
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            tokio::net::TcpListener::bind(("127.0.0.2", port)).await.unwrap()
+        };
+        let (found, _listening) = tokio::join!(connect(&service), starts);
+        // It was waited for, and then tried: what it shows is no certificate.
+        assert!(asked.elapsed() >= Duration::from_millis(600), "{:?}", asked.elapsed());
+        assert!(found.unwrap_err().what.contains(&service.host));
+    }
+
+    #[test]
+    fn a_service_that_is_not_there_is_told_what_it_needs_of_the_runner() {
+        let service = address(&vars(&[("DOCKER_HOST", "tcp://docker:2376"), ("DOCKER_TLS_VERIFY", "1")]));
+        let here = Address { host: "tcp://localhost:2376".to_owned(), ..service.clone() };
+        let hint = |address| unreachable(address, "/certs/client/key.pem: No such file or directory").hint.unwrap();
+        assert!(
+            hint(&service).contains("`privileged = true` and `volumes = [\"/certs/client\"]`"),
+            "{}",
+            hint(&service)
+        );
+        assert!(hint(&here).contains("DOCKER_CERT_PATH") && !hint(&here).contains("privileged"), "{}", hint(&here));
     }
 
     #[tokio::test]

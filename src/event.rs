@@ -1,11 +1,16 @@
 //! What stages tell the world while they run. Stages send; `report` draws; nobody else prints.
 
+mod phase;
+
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
 use crate::buildx::event::Progress;
 use crate::problem::Failure;
+
+use phase::Stopwatch;
+pub use phase::{Phase, Span};
 
 /// Something a person may want to see now.
 #[derive(Debug, Clone)]
@@ -43,7 +48,7 @@ pub enum Event {
 
 /// Sends events. Cheap to clone. A closed receiver is ignored: nobody is listening any more.
 #[derive(Debug, Clone)]
-pub struct Events(mpsc::Sender<Event>);
+pub struct Events(mpsc::Sender<Event>, Stopwatch);
 
 /// How many events may wait to be drawn before a sender waits: bounds memory, slows a build's log to what can be shown.
 const CAPACITY: usize = 256;
@@ -52,7 +57,25 @@ impl Events {
     /// A sender and what `report` listens to.
     pub fn channel() -> (Self, mpsc::Receiver<Event>) {
         let (tx, rx) = mpsc::channel(CAPACITY);
-        (Self(tx), rx)
+        (Self(tx, Stopwatch::started()), rx)
+    }
+
+    /// Measures work as a phase of the run, for one build or for all.
+    ///
+    /// # Errors
+    /// The work's own.
+    pub async fn timed<T, E>(
+        &self,
+        phase: Phase,
+        build: Option<&str>,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        self.1.measure(phase, build, work).await
+    }
+
+    /// What was measured so far, in the order in which it began.
+    pub fn spans(&self) -> Vec<Span> {
+        self.1.spans()
     }
 
     /// Sends one, waiting while the listener is behind.

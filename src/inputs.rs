@@ -42,6 +42,8 @@ pub struct InputSpec {
     pub group: &'static str,
     /// One or two sentences for people.
     pub help: &'static str,
+    /// Never a flag: a token, which `runner` reads beside the variables that runners set. A command line is read by everyone.
+    pub token: bool,
 }
 
 const WHAT: &str = "What to build";
@@ -56,7 +58,7 @@ const fn input(
     group: &'static str,
     help: &'static str,
 ) -> InputSpec {
-    InputSpec { name, short: None, aliases: &[], kind, value, group, help }
+    InputSpec { name, short: None, aliases: &[], kind, value, group, help, token: false }
 }
 
 const fn flag(
@@ -68,7 +70,7 @@ const fn flag(
     group: &'static str,
     help: &'static str,
 ) -> InputSpec {
-    InputSpec { name, short, aliases, kind, value, group, help }
+    InputSpec { name, short, aliases, kind, value, group, help, token: false }
 }
 
 /// Every input there is. `action.yml`, the README and `--help` list exactly these.
@@ -107,6 +109,13 @@ pub const INPUTS: &[InputSpec] = &[
         "OS/ARCH,…",
         WHAT,
         "Platforms to build for, such as linux/amd64,linux/arm64. Default: this machine's.",
+    ),
+    input(
+        "platform-leg",
+        InputKind::Text,
+        "OS/ARCH",
+        WHAT,
+        "Build only this one of the platforms and put no tag: `stagefreight merge` makes one image of all legs.",
     ),
     flag(
         "tags",
@@ -200,6 +209,13 @@ pub const INPUTS: &[InputSpec] = &[
     ),
     input("sbom", InputKind::Text, "SPEC", HOW, "BuildKit's own SBOM attestation, in buildx syntax. Default: false."),
     input(
+        "backend",
+        InputKind::Text,
+        "WORD",
+        HOW,
+        "What builds: `buildkitd`, `docker` or `rootless`; it must be there then. Default: the configuration's, else what is found.",
+    ),
+    input(
         "builder",
         InputKind::Text,
         "NAME",
@@ -214,6 +230,23 @@ pub const INPUTS: &[InputSpec] = &[
         WHERE,
         "Load into the docker engine and push nothing, whatever the configuration says.",
     ),
+    input(
+        "report",
+        InputKind::List,
+        "WHAT,…",
+        RUN,
+        "What is written to the forge beside the log: any of `status`, `checks` and `comment`, or `off`. Default: `status,checks`, or as the configuration says.",
+    ),
+    InputSpec {
+        token: true,
+        ..input(
+            "github-token",
+            InputKind::Text,
+            "TOKEN",
+            RUN,
+            "Token for the forge: its own registry, the commit status, the check run, the note. GitHub's, Gitea's or Forgejo's; never a flag. GitLab's is the variable `GITLAB_TOKEN`.",
+        )
+    },
     flag("verbose", Some('v'), &[], InputKind::Bool, "BOOL", RUN, "Say more: every line of every step, every command."),
 ];
 
@@ -234,6 +267,8 @@ pub struct Inputs {
     pub target: Option<String>,
     /// Platforms.
     pub platforms: Vec<String>,
+    /// One of the platforms, built as a leg.
+    pub platform_leg: Option<String>,
     /// Full references (`host/path:tag`), or bare tags that replace those of the config's targets.
     pub tags: Vec<String>,
     /// `key=value`.
@@ -268,8 +303,12 @@ pub struct Inputs {
     pub provenance: Option<String>,
     /// buildx `--sbom`.
     pub sbom: Option<String>,
+    /// What builds.
+    pub backend: Option<String>,
     /// An existing buildx builder.
     pub builder: Option<String>,
+    /// What is written to the forge, in words that `forge` reads; empty where that was not said.
+    pub report: Vec<String>,
     /// Show the plan, touch nothing.
     pub dry_run: bool,
     /// Load into the engine, push nothing.
@@ -293,6 +332,7 @@ impl Inputs {
             file: reader.text("file"),
             target: reader.text("target"),
             platforms: reader.list("platforms"),
+            platform_leg: reader.text("platform-leg"),
             tags: reader.list("tags"),
             labels: reader.list("labels"),
             annotations: reader.list("annotations"),
@@ -310,7 +350,9 @@ impl Inputs {
             load: reader.bool("load"),
             provenance: reader.text("provenance"),
             sbom: reader.text("sbom"),
+            backend: reader.text("backend"),
             builder: reader.text("builder"),
+            report: reader.list("report"),
             dry_run: reader.bool("dry-run").unwrap_or(false),
             local: reader.bool("local").unwrap_or(false),
             verbose: reader.bool("verbose").unwrap_or(false),

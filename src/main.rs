@@ -6,10 +6,20 @@ use std::process::ExitCode;
 
 use stagefreight::cli::{self, Call, Format, SchemaOf};
 use stagefreight::environment::Environment;
-use stagefreight::{compare, config, report, retention, run, verify};
+use stagefreight::{buildctl, compare, config, guard, init, migrate, reaper, report, retention, run, verify};
 
 fn main() -> ExitCode {
-    let call = match cli::parse(std::env::args_os()) {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    if let Some(code) = reaper::take_over(&arguments) {
+        return ExitCode::from(code);
+    }
+    if let Some(question) = buildctl::question(&arguments) {
+        return ExitCode::from(buildctl::answer(question));
+    }
+    if let Some(command) = guard::called(&arguments) {
+        return ExitCode::from(guard::run(command));
+    }
+    let call = match cli::parse(arguments) {
         Ok(call) => call,
         Err(error) => {
             let _ = error.print();
@@ -27,11 +37,14 @@ fn main() -> ExitCode {
     };
     match call {
         Call::Run(flags) => ExitCode::from(run::run(&environment, &flags)),
+        Call::Merge(flags, legs) => ExitCode::from(run::merge(&environment, &flags, legs)),
         Call::Plan(flags, format) => ExitCode::from(run::plan(&environment, &flags, format)),
         Call::Doctor(flags, format) => ExitCode::from(run::doctor::run(&environment, &flags, format)),
         Call::Diff(call) => ExitCode::from(compare::run(&environment, &call)),
         Call::Retention(call) => ExitCode::from(retention::command::run(&environment, &call)),
         Call::Verify(call) => ExitCode::from(verify::run(&environment, &call)),
+        Call::Init(call) => ExitCode::from(init::run(&environment, &call)),
+        Call::Migrate(call) => ExitCode::from(migrate::run(&environment, &call)),
         Call::Schema(SchemaOf::Config) => answer(&pretty(&config::schema::schema())),
         Call::Schema(SchemaOf::ConfigReference) => answer(&config::reference::reference_markdown()),
         Call::Schema(SchemaOf::Result) => answer(&pretty(&report::result_schema().to_value())),

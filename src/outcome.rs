@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::buildx::event::{BuildFailure, Layer, Warning};
+use crate::buildx::event::{BuildFailure, CacheSource, Layer, Warning};
 use crate::crucible::Proof;
+use crate::event::Span;
 use crate::image::{Digest, Repository, Tag};
-use crate::plan::Plan;
+use crate::plan::{Plan, TrustLevel};
 use crate::problem::{Failure, Problem};
 use crate::runner::CiContext;
 
@@ -34,6 +35,8 @@ pub struct Outcome {
     pub swept: Vec<crate::retention::Swept>,
     /// What signs, or why nothing does; `None` where nothing was to be published, or it was not found out.
     pub signing: Option<Signing>,
+    /// What it spent its time on, in the order in which it began.
+    pub phases: Vec<Span>,
     /// Trouble that failed nothing, for people: withheld credentials, caches not reached.
     pub notes: Vec<Problem>,
 }
@@ -80,6 +83,8 @@ pub struct BuildOutcome {
     pub took: Duration,
     /// Finished layer-making steps, in order.
     pub layers: Vec<Layer>,
+    /// Caches that BuildKit asked.
+    pub caches: Vec<CacheSource>,
     /// BuildKit's warnings.
     pub warnings: Vec<Warning>,
     /// Digest of the manifest or index.
@@ -102,6 +107,29 @@ pub struct BuildOutcome {
     pub loaded: Vec<String>,
     /// OCI layout directory, relative to the workspace.
     pub layout: Option<String>,
+    /// Path of its leg document, relative to the workspace, where this run is a leg.
+    pub leg: Option<String>,
+    /// The legs it was merged from, in the order of the platforms.
+    pub legs: Vec<MergedLeg>,
+}
+
+/// A leg that an image was merged from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MergedLeg {
+    /// `linux/arm64`.
+    pub platform: String,
+    /// The manifest of that platform.
+    pub digest: Digest,
+    /// How far it was proven; `None` where it was not.
+    pub trust: Option<TrustLevel>,
+    /// How long BuildKit took.
+    pub took: Duration,
+    /// Its document, as found.
+    pub document: String,
+    /// Job that built it.
+    pub job: Option<String>,
+    /// Web address of that job.
+    pub job_url: Option<String>,
 }
 
 /// How a build ended.

@@ -3,7 +3,9 @@
 //! Nothing here prints, decides how things look, or knows how a stage works.
 
 mod ledger;
+mod leg;
 mod make;
+mod merge;
 mod publication;
 
 use tokio_util::sync::CancellationToken;
@@ -19,12 +21,15 @@ use crate::problem::{Failure, FailureKind, Problem};
 use crate::publish::record;
 use crate::report;
 use crate::request::Request;
-use crate::retention;
 use crate::rundir::RunDir;
 use make::{Made, Making};
 use publication::Publishing;
 
 pub(crate) use make::prepare;
+pub use merge::merge;
+
+/// How long a BuildKit of our own may take to end.
+const ORDERLY: std::time::Duration = std::time::Duration::from_secs(4);
 
 /// Does what was asked for. Whatever was reached stands in `outcome`, also when this ends early.
 ///
@@ -47,6 +52,7 @@ pub async fn run(
         return Ok(());
     }
     report::write::withdraw(&request.source.root, record::FILE);
+    leg::withdraw(request, &plan);
     // Secrets live in a private directory, which is gone when this function returns or is dropped.
     let private = private_directory(request)?;
     let ended = Box::pin(build_and_publish(request, plan, &private, events, cancel, outcome)).await;
@@ -94,16 +100,15 @@ async fn build_and_publish(
     let statements = ledger::attest(&verified, request, &plan, outcome)?;
     // Publish: all content everywhere first, then what is said about it, tags after that.
     let at = Publishing { request, plan: &plan, signing: &signing, access: &access, private, events, cancel };
-    let published = publication::publish(verified, &statements, at, outcome).await;
-    // The record of what stands in the registries, whether that is all of it or not.
-    let recorded = ledger::write_record(request, &plan, outcome);
-    let done = match (published, recorded) {
-        (Err(failure), Err(more)) => Err(Failure { problems: [failure.problems, more.problems].concat(), ..failure }),
-        (published, recorded) => published.and(recorded),
+    let done = if plan.steps.iter().any(|step| step.leg.is_some()) {
+        // A leg goes no further than its content: whoever merges puts the tags.
+        leg::hand_over(verified, &statements, &facts, at, outcome).await
+    } else {
+        publication::to_the_end(verified, &statements, at, outcome).await
     };
-    // Old tags go, only where everything new stands. Trouble with them fails nothing.
-    if done.is_ok() {
-        retention::sweep(request, &plan, &access, events, cancel, outcome).await;
+    // A BuildKit of our own ends in good order: what it keeps is read by the next run.
+    if let Some(daemon) = &workplace.builder.daemon {
+        daemon.end(ORDERLY).await;
     }
     done
 }

@@ -4,7 +4,7 @@
 //! started it: cancellation ends the group politely, then by force, and dropping the future ends it at once.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -290,6 +290,76 @@ fn tail(stderr: &[u8]) -> String {
 fn quote(arg: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
     if !arg.is_empty() && arg.chars().all(plain) { arg.to_owned() } else { format!("'{}'", arg.replace('\'', r"'\''")) }
+}
+
+/// Becomes another program, with everything that is ours. Returns only where that fails.
+pub fn replace(program: &OsStr, args: &[OsString]) -> std::io::Error {
+    use std::os::unix::process::CommandExt as _;
+    #[allow(clippy::disallowed_methods, reason = "the one place that starts children")]
+    std::process::Command::new(program).args(args).exec()
+}
+
+/// Starts a program that is given everything that is ours, for a process 1 that only looks after it: nobody waits for it here. It
+/// leads a process group of its own, which gets the terminal, so that what a person types reaches it once.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn start_below(program: &OsStr, args: &[OsString]) -> std::io::Result<Pid> {
+    use std::os::unix::process::CommandExt as _;
+    #[allow(clippy::disallowed_methods, reason = "the one place that starts children")]
+    let child = std::process::Command::new(program).args(args).process_group(0).spawn()?;
+    let pid = Pid::from_child(&child);
+    if rustix::termios::tcsetpgrp(std::io::stdin(), pid).is_ok() {
+        // It may have asked for input before the terminal was its own, and been stopped for that.
+        let _ = rustix::process::kill_process(pid, Signal::CONT);
+    }
+    Ok(pid)
+}
+
+/// Starts a program that takes our environment and output, and no input. Nobody waits for it here.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn start_quietly(program: &OsStr, args: &[OsString]) -> std::io::Result<Pid> {
+    #[allow(clippy::disallowed_methods, reason = "the one place that starts children")]
+    let child = std::process::Command::new(program).args(args).stdin(Stdio::null()).spawn()?;
+    Ok(Pid::from_child(&child))
+}
+
+/// A child that stays until this value goes: its standard input ends then, which it takes for a sign. Nobody kills it, so it must.
+#[derive(Debug)]
+pub struct Kept {
+    child: Child,
+    /// What it says on standard error.
+    pub stderr: Option<tokio::process::ChildStderr>,
+}
+
+impl Kept {
+    /// Whether it has ended already.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().ok().flatten()
+    }
+
+    /// Lets it go, and waits until it has ended, at most so long.
+    pub async fn release(mut self, limit: Duration) {
+        drop(self.child.stdin.take());
+        let _ = tokio::time::timeout(limit, self.child.wait()).await;
+    }
+}
+
+/// Starts a child that stays.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn keep(spec: &Spec) -> Result<Kept, ProcessError> {
+    #[allow(clippy::disallowed_methods, reason = "the one place that starts children")]
+    let mut command = Command::new(&spec.program);
+    command.args(&spec.args).env_clear().envs(&spec.env).current_dir(&spec.cwd).process_group(0);
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let start = |source| ProcessError::Start { program: spec.program.display().to_string(), source };
+    let mut child = command.spawn().map_err(start)?;
+    let stderr = child.stderr.take();
+    Ok(Kept { child, stderr })
 }
 
 /// Finds a program as a shell would, in the directories of `PATH`, then in `more`.

@@ -50,6 +50,8 @@ pub struct Facts<'a> {
     pub commit: Option<&'a str>,
     /// What was built.
     pub step: &'a Step,
+    /// What was proven: digest of the manifest or index.
+    pub digest: &'a Digest,
     /// How it was proven.
     pub proof: &'a Proof,
     /// Where the image is published, or about to be. Empty where it goes to no registry.
@@ -66,10 +68,12 @@ pub struct Facts<'a> {
 pub fn statement(facts: &Facts<'_>) -> Option<Statement> {
     let proof = facts.proof;
     let trust = proof.trust.filter(|_| proof.passed)?;
-    let proven = &proof.passes.first()?.digest;
+    if proof.passes.is_empty() && proof.legs.is_empty() {
+        return None;
+    }
     Some(Statement {
         kind: STATEMENT_TYPE.to_owned(),
-        subject: subject(facts, proven),
+        subject: subject(facts, facts.digest),
         predicate_type: PREDICATE_TYPE.to_owned(),
         predicate: Provenance {
             build_definition: BuildDefinition {
@@ -84,6 +88,7 @@ pub fn statement(facts: &Facts<'_>) -> Option<Statement> {
                     runner: proof.runner,
                     passes: proof.passes.iter().map(pass).collect(),
                     checks: proof.checks.iter().map(check).collect(),
+                    legs: proof.legs.iter().map(leg).collect(),
                 },
                 resolved_dependencies: dependencies::all(facts.context, facts.commit, &proof.materials),
             },
@@ -108,8 +113,9 @@ impl Statement {
             secrets,
         } = &mut definition.external_parameters;
         let names = build_args.iter_mut().chain(build_contexts).chain(secrets);
-        let InternalParameters { checks, passes, .. } = &mut definition.internal_parameters;
-        let ours = checks.iter_mut().map(|check| &mut check.subject).chain(passes.iter_mut().map(|pass| &mut pass.by));
+        let InternalParameters { checks, passes, legs, .. } = &mut definition.internal_parameters;
+        let passes = passes.iter_mut().chain(legs.iter_mut().flat_map(|leg| &mut leg.passes));
+        let ours = checks.iter_mut().map(|check| &mut check.subject).chain(passes.map(|pass| &mut pass.by));
         let addresses =
             definition.resolved_dependencies.iter_mut().flat_map(|it| it.name.iter_mut().chain(&mut it.uri));
         names.chain(ours).chain(addresses).chain([dockerfile, context]).for_each(|text| redactor.in_place(text));
@@ -168,6 +174,17 @@ fn address(text: &str) -> String {
 
 fn pass(from: &crate::crucible::proof::Pass) -> Pass {
     Pass { digest: sha256(&from.digest), plan_hash: from.plan_hash.clone(), by: from.by.clone() }
+}
+
+fn leg(from: &crate::crucible::proof::LegProof) -> Leg {
+    let run = format!("crucible-{}", from.run_id);
+    Leg {
+        platform: from.platform.clone(),
+        run_id: from.run_id.clone(),
+        trust: from.trust,
+        passes: from.passes.iter().map(pass).collect(),
+        invocation_id: from.job_url.as_ref().map_or(run.clone(), |url| format!("{}#{run}", strip_credentials(url))),
+    }
 }
 
 /// Without the detail: it may hold output of the image, and the report has it.

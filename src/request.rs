@@ -8,6 +8,7 @@ use crate::cache;
 use crate::config::load;
 use crate::config::model::{CacheMode, Config};
 use crate::environment::{Environment, Vars};
+use crate::forge::Wanted;
 use crate::inputs::Inputs;
 use crate::problem::{Failure, FailureKind, Problem};
 use crate::runner::CiContext;
@@ -67,6 +68,7 @@ impl Request {
             None => (None, load::Loaded::default()),
         };
         let config = loaded.config;
+        Wanted::of(&config.report, &inputs.report).map_err(|p| Failure::new(FailureKind::Input, p))?;
         let named = config.builds.iter().filter_map(|b| b.dockerfile.clone()).chain(inputs.file.clone());
         let source = source::read(&root, &named.collect::<Vec<_>>()).map_err(|p| Failure::new(FailureKind::Plan, p))?;
         let context = context.complete(&source);

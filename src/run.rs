@@ -1,4 +1,4 @@
-//! `stagefreight run` and `stagefreight plan` from the outside: gather the request, run the pipeline under signals, put the
+//! `stagefreight run`, `merge` and `plan` from the outside: gather the request, run the pipeline under signals, put the
 //! reports down, and give the exit code that derives from them.
 
 pub mod doctor;
@@ -6,6 +6,7 @@ pub mod pass;
 pub(crate) mod question;
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -15,6 +16,7 @@ use crate::access;
 use crate::cli::{Flags, Format};
 use crate::environment::Environment;
 use crate::event::Events;
+use crate::forge;
 use crate::inputs::Inputs;
 use crate::outcome::{Outcome, Status};
 use crate::pipeline;
@@ -31,8 +33,25 @@ const LAST_WORDS: Duration = Duration::from_millis(1200);
 /// How long the log may take to show the end after a signal.
 const LAST_LINES: Duration = Duration::from_millis(400);
 
+/// What a job does.
+enum Task {
+    /// Builds, all of it or one leg.
+    Build,
+    /// Merges legs, which are there.
+    Merge(Vec<PathBuf>),
+}
+
 /// The CI job. Returns the exit code.
 pub fn run(env: &Environment, flags: &Flags) -> u8 {
+    begin(env, flags, Task::Build)
+}
+
+/// The CI job that merges legs. Returns the exit code.
+pub fn merge(env: &Environment, flags: &Flags, legs: Vec<PathBuf>) -> u8 {
+    begin(env, flags, Task::Merge(legs))
+}
+
+fn begin(env: &Environment, flags: &Flags, task: Task) -> u8 {
     let context = runner::detect(env);
     let inputs = Inputs::resolve(&|name| flags.get(name), &env.vars);
     let request = inputs.and_then(|inputs| Request::gather(env, context.clone(), inputs));
@@ -47,7 +66,7 @@ pub fn run(env: &Environment, flags: &Flags) -> u8 {
             return stillborn(&format!("no runtime: {error}"));
         }
     };
-    let code = runtime.block_on(job(env, context, request));
+    let code = runtime.block_on(job(env, context, request, task));
     // A blocking task that hangs, an export to a dead disk for one, must not hold up the exit.
     runtime.shutdown_timeout(Duration::from_millis(200));
     code
@@ -92,7 +111,7 @@ fn stillborn(what: &str) -> u8 {
     complain(&Failure::new(FailureKind::Internal, Problem::new(what)), &Redactor::default())
 }
 
-async fn job(env: &Environment, context: CiContext, request: Result<Request, Failure>) -> u8 {
+async fn job(env: &Environment, context: CiContext, request: Result<Request, Failure>, task: Task) -> u8 {
     let started = Instant::now();
     let cancel = CancellationToken::new();
     let caught = watch_signals(&cancel);
@@ -117,28 +136,47 @@ async fn job(env: &Environment, context: CiContext, request: Result<Request, Fai
             return stillborn(&format!("no thread to draw the log with: {error}"));
         }
     };
+    // The forge hears of the run while it goes on.
+    let mut told = request.as_ref().ok().and_then(|request| forge::start(request, report::word::BEGUN));
     let mut outcome = Outcome::begin(context, env.now);
     let result = match request {
         Ok(request) => {
             outcome.context = request.context.clone();
-            until_signalled(pipeline::run(&request, &events, &cancel, &mut outcome), &cancel).await
+            let work = async {
+                match &task {
+                    Task::Build => pipeline::run(&request, &events, &cancel, &mut outcome).await,
+                    Task::Merge(legs) => pipeline::merge(&request, legs, &events, &cancel, &mut outcome).await,
+                }
+            };
+            until_signalled(work, &cancel).await
         }
         Err(failure) => Err(failure),
     };
+    outcome.phases = events.spans();
     outcome.end(result, caught.kind(), started.elapsed());
+    if let Some(told) = &mut told {
+        let word = report::word::word(&Document::new(&outcome).redacted(&redactor));
+        outcome.notes.extend(told.finish(&word, &cancel, caught.at()).await);
+    }
     let document = Document::new(&outcome).redacted(&redactor);
     let workspace = outcome.context.workspace.clone();
     match report::write(&outcome, &document, &workspace, build_id.as_deref()) {
         Ok(notes) => outcome.notes.extend(notes),
         Err(failure) => {
             outcome.fail(failure);
+            if let Some(told) = &mut told {
+                let word = report::word::word(&Document::new(&outcome).redacted(&redactor));
+                outcome.notes.extend(told.finish(&word, &cancel, caught.at()).await);
+            }
             // The document may stand where the runner's files could not be written: it must not say success.
             let _ =
                 report::write(&outcome, &Document::new(&outcome).redacted(&redactor), &workspace, build_id.as_deref());
         }
     }
     let document = Document::new(&outcome).redacted(&redactor);
-    let closing = closing::last_words(&document, color);
+    report::give_back(&document, &workspace);
+    let pinned = told.is_some_and(|told| told.has_remarked());
+    let closing = closing::last_words(&document, pinned, color);
     drop(events);
     match outcome.status {
         Status::Cancelled => screen.finish_within(closing, LAST_LINES),
@@ -163,11 +201,15 @@ async fn until_signalled(
 }
 
 /// Which signal came, if one did.
-pub(crate) struct Caught(std::sync::Arc<std::sync::OnceLock<FailureKind>>);
+pub(crate) struct Caught(std::sync::Arc<std::sync::OnceLock<(FailureKind, Instant)>>);
 
 impl Caught {
     pub(crate) fn kind(&self) -> Option<FailureKind> {
-        self.0.get().copied()
+        self.0.get().map(|(kind, _)| *kind)
+    }
+
+    fn at(&self) -> Option<Instant> {
+        self.0.get().map(|(_, at)| *at)
     }
 }
 
@@ -181,7 +223,7 @@ pub(crate) fn watch_signals(cancel: &CancellationToken) -> Caught {
         let Ok(mut signals) = signal(kind) else { continue };
         tokio::spawn(async move {
             signals.recv().await;
-            let _ = caught.set(meaning);
+            let _ = caught.set((meaning, Instant::now()));
             cancel.cancel();
         });
     }
@@ -202,6 +244,7 @@ impl Outcome {
             builds: Vec::new(),
             swept: Vec::new(),
             signing: None,
+            phases: Vec::new(),
             notes: Vec::new(),
         }
     }

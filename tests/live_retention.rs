@@ -463,6 +463,13 @@ async fn by_hand_the_plan_is_shown_and_carried_out() {
         (Some(0), &json!(false), Some(10))
     );
     assert_eq!(world.tags().await.len(), 5, "a plan deletes nothing");
+    let (_dir, mut command) = program(&config);
+    // As GitLab's components hand a boolean over.
+    let output = command.args(["retention", "apply"]).env("STAGEFREIGHT_DRY_RUN", "true ").output().unwrap();
+    assert!(
+        output.status.success() && String::from_utf8_lossy(&output.stdout).contains("dry-run: nothing was deleted")
+    );
+    assert_eq!(world.tags().await.len(), 5, "nor does a run that is to touch nothing");
 
     for (args, said) in [
         (&["apply", "--target", "edge"][..], "target `edge` has no retention"),

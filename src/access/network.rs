@@ -18,6 +18,7 @@ use crate::http::{HttpSettings, ProxySettings, Timeouts};
 use crate::plan::Plan;
 use crate::problem::Problem;
 use crate::request::Request;
+use crate::runner::Trust;
 use crate::secret::Secret;
 
 /// Id of the build secret that holds the certificate authorities of this network.
@@ -85,6 +86,24 @@ pub(super) fn read(request: &Request, problems: &mut Vec<Problem>) -> Network {
         timeouts: config.network.timeout.map(|timeout| Timeouts::silent_for(timeout.0)).unwrap_or_default(),
     };
     Network { registries, http, bundle, children }
+}
+
+/// How the forge's API is reached. A run for somebody else's code does not obey that code's configuration here: its CA and its proxy
+/// would see the token. Files that cannot be used are told by [`read`].
+pub(super) fn of_forge(request: &Request) -> HttpSettings {
+    let trusted = request.context.trust == Trust::Trusted;
+    let ours = request.config.network.ca.as_deref().filter(|_| trusted);
+    let ours = ours.map(|path| request.source.root.join(path));
+    // GitLab's runner hands out the authority of a server that has one of its own.
+    let of_server = request.vars.get("CI_SERVER_TLS_CA_FILE").map(|path| request.source.root.join(path));
+    let files = ours.into_iter().chain(of_server);
+    let proxy =
+        if trusted { proxies(&request.config, &request.vars) } else { proxies(&Config::default(), &request.vars) };
+    HttpSettings {
+        extra_ca_pem: files.filter_map(|path| only_certificates(&read_bounded(&path).ok()?)).collect(),
+        proxy,
+        timeouts: Timeouts::default(),
+    }
 }
 
 /// Proxies of the configuration, else those of the environment, in either case of letters.

@@ -8,12 +8,13 @@ use semver::Version;
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
-use super::{Backend, Kind, daemon_config, unreached};
+use super::{Backend, Daemon, Kind, daemon_config, rootless, sidecar, unreached};
 use crate::buildx::argv::{self, ContainerOptions};
 use crate::buildx::inspect::parse_inspect;
 use crate::buildx::tool::Buildx;
 use crate::config::model::{Network, RegistrySettings};
-use crate::engine::Engine;
+use crate::engine::{Engine, OwnImage};
+use crate::environment::Vars;
 use crate::http::{self, ProxySettings};
 use crate::image::reference::is_loopback;
 use crate::outcome::BuilderFacts;
@@ -47,6 +48,10 @@ pub struct Builder {
     pub name: String,
     /// How it is driven.
     pub driver: Driver,
+    /// Our own image, where its container is made of that.
+    pub own: Option<OwnImage>,
+    /// The daemon, where it is our child.
+    pub daemon: Option<Daemon>,
     /// What a person should know: settings that do not reach it.
     pub notes: Vec<Problem>,
     /// What is known before asking it.
@@ -83,13 +88,14 @@ pub async fn prepare(
     backend: &Backend,
     wanted: &BuilderPlan,
     around: Surroundings<'_>,
+    vars: &Vars,
     buildx: &Buildx,
     run: &RunDir,
     cancel: &CancellationToken,
 ) -> Result<Builder, Failure> {
     let started = Instant::now();
     let mut facts = BuilderFacts { name: wanted.name.clone(), action: "created".to_owned(), ..Default::default() };
-    let (mut container, mut notes) = (None, Vec::new());
+    let (mut young, mut own, mut daemon, mut notes) = (None, None, None, Vec::new());
     let (driver, create) = match (&backend.kind, &backend.engine) {
         (Kind::Existing(name), _) => {
             facts.name = name.clone();
@@ -101,6 +107,17 @@ pub async fn prepare(
             facts.endpoint = endpoint.url();
             (Driver::Remote, Some(argv::create_remote(&facts.name, &endpoint.url(), certs.as_ref())))
         }
+        (Kind::Own(programs), _) => {
+            let toml = daemon_config::toml(around.registries, around.network, around.hosts, around.root);
+            let started = rootless::start(programs, toml.as_deref(), around.proxy, vars, run, cancel).await;
+            let started = started.map_err(super::backend)?;
+            facts.backend = "rootless".to_owned();
+            "started in this job".clone_into(&mut facts.action);
+            facts.endpoint = started.endpoint.url();
+            notes.extend(started.notes.clone());
+            daemon = Some(started);
+            (Driver::Remote, Some(argv::create_remote(&facts.name, &facts.endpoint, None)))
+        }
         (Kind::Docker, Some(engine)) => {
             facts.backend = "docker".to_owned();
             facts.endpoint.clone_from(&engine.address.host);
@@ -111,15 +128,23 @@ pub async fn prepare(
             } else {
                 let mut options = container_options(wanted, around, run)?;
                 let context = docker_context(engine, run)?;
-                facts.name = container_builder_name(wanted, &mut options, around);
+                // An image that the user names is the user's wish.
+                own = backend.own.clone().filter(|_| options.image.is_none());
+                facts.name = container_builder_name(wanted, &mut options, around, own.as_ref());
                 let name = format!("buildx_buildkit_{}0", facts.name);
-                match engine.container_env(&name).await.map_err(super::backend)? {
-                    Some(env) => {
+                let found = engine.find(&name).await.map_err(super::backend)?;
+                match (&found, &own) {
+                    (Some(found), _) => {
                         "reused".clone_into(&mut facts.action);
-                        notes.extend(outdated(&name, &env, &options));
+                        notes.extend(outdated(&name, &found.env, &options));
                     }
-                    None => container = Some(name),
+                    (None, Some(own)) => {
+                        sidecar::make(engine, own, &name, &options, around).await.map_err(super::backend)?;
+                        "created of this job's own image, nothing was pulled".clone_into(&mut facts.action);
+                    }
+                    (None, None) => {}
                 }
+                young = found.is_none_or(|found| !found.settled).then_some(name);
                 (Driver::Container, Some(argv::create_container(&facts.name, &options, context.as_deref())))
             }
         }
@@ -136,14 +161,8 @@ pub async fn prepare(
             .await
             .map_err(|e| super::backend(Problem::new(format!("the builder cannot be made: {e}"))))?;
     }
-    if let (Some(container), Some(engine)) = (container, &backend.engine)
-        && let Err(error) = buildx.ask(argv::inspect(&facts.name), cancel).await
-    {
-        engine.remove_broken_container(&container).await;
-        let what = format!("the BuildKit container does not start: {error}");
-        return Err(super::backend(Problem::new(what).hint(
-            "check that the engine can pull the image of the builder (build_cache.builder.image) and may run privileged containers",
-        )));
+    if let (Some(container), Some(engine)) = (young, &backend.engine) {
+        start(&container, &facts.name, engine, buildx, cancel).await?;
     }
     facts.driver = match driver {
         Driver::Remote => "remote",
@@ -152,8 +171,31 @@ pub async fn prepare(
         Driver::Existing => "",
     }
     .to_owned();
-    notes.extend(unreached::notes(driver, &facts.endpoint, around));
-    Ok(Builder { name: facts.name.clone(), driver, notes, facts, started })
+    // One of our own is told everything.
+    if daemon.is_none() {
+        notes.extend(unreached::notes(driver, &facts.endpoint, around));
+    }
+    Ok(Builder { name: facts.name.clone(), driver, own, daemon, notes, facts, started })
+}
+
+/// Starts the container of a builder, unless another run does at the same moment, and waits for its daemon.
+async fn start(
+    container: &str,
+    builder: &str,
+    engine: &Engine,
+    buildx: &Buildx,
+    cancel: &CancellationToken,
+) -> Result<(), Failure> {
+    if let Err(error) = buildx.ask(argv::inspect(builder), cancel).await {
+        engine.remove_broken_container(container).await;
+        let what = format!("the BuildKit container does not start: {error}");
+        return Err(super::backend(Problem::new(what).hint(
+            "check that the engine can pull the image of the builder (build_cache.builder.image) and may run privileged containers",
+        )));
+    }
+    // A stopped run builds nothing.
+    let waited = cancel.run_until_cancelled(engine.wait_for_buildkit(container)).await;
+    waited.unwrap_or(Ok(())).map_err(super::backend)
 }
 
 impl Builder {
@@ -228,13 +270,21 @@ fn container_options(
 
 /// A default name tells containers with different settings apart, for a running one keeps the settings it was made with. One
 /// with a name of the user's is told by a mark among its variables.
-fn container_builder_name(wanted: &BuilderPlan, options: &mut ContainerOptions, around: Surroundings<'_>) -> String {
-    if ContainerOptions::default() == *options {
+///
+/// Of our own image the version of BuildKit counts: each release of ours would otherwise begin with an empty cache.
+fn container_builder_name(
+    wanted: &BuilderPlan,
+    options: &mut ContainerOptions,
+    around: Surroundings<'_>,
+    own: Option<&OwnImage>,
+) -> String {
+    if ContainerOptions::default() == *options && own.is_none() {
         return wanted.name.clone();
     }
     // What is in the CA files counts, not where the checkout lies.
     let toml = daemon_config::toml(around.registries, around.network, around.hosts, Path::new(""));
-    let settings = format!("{:?}{:?}{:?}{toml:?}", options.image, options.host_network, options.env);
+    let mut settings = format!("{:?}{:?}{:?}{toml:?}", options.image, options.host_network, options.env);
+    settings.extend(own.map(|own| format!("of our own image: {}", own.buildkit)));
     let mut hash = Sha256::new_with_prefix(settings.as_bytes());
     around.certificates.iter().for_each(|pem| hash.update(pem));
     let hash = &hex::encode(hash.finalize())[..6];

@@ -1,20 +1,23 @@
-//! Which BuildKit builds: a daemon over mTLS, or a docker engine. Found once; one backend a run, never mixed.
+//! Which BuildKit builds: a daemon over mTLS, a docker engine, or one of our own as the last resort. Found once; one backend a run, never mixed.
 
 pub mod builder;
 mod daemon_config;
 mod probe;
+pub(crate) mod rootless;
+pub(crate) mod sidecar;
 mod unreached;
 
 use std::path::{Path, PathBuf};
 
 use crate::buildx::argv::ClientCerts;
-use crate::engine::{self, Engine};
+use crate::engine::{self, Engine, OwnImage};
 use crate::environment::Vars;
 use crate::plan::{BackendChoice, BuilderPlan};
 use crate::problem::{Failure, FailureKind, Problem};
 
 pub use builder::Builder;
 pub use probe::{Endpoint, ProbeError};
+pub use rootless::{Daemon, Programs};
 
 /// Where client certificates are mounted by convention.
 const DEFAULT_CERTS: &str = "/buildkit-certs";
@@ -28,6 +31,8 @@ pub struct Backend {
     pub kind: Kind,
     /// An engine to load images into, if there is one and the run wants one.
     pub engine: Option<Engine>,
+    /// Our own image, where this job runs in it on that engine: BuildKit is in it.
+    pub own: Option<OwnImage>,
     /// What a person should know about the choice.
     pub notes: Vec<Problem>,
 }
@@ -44,6 +49,8 @@ pub enum Kind {
     },
     /// A docker engine.
     Docker,
+    /// A BuildKit daemon that we start ourselves, of these programs.
+    Own(Programs),
     /// A buildx builder the user made.
     Existing(String),
 }
@@ -58,14 +65,24 @@ pub enum Kind {
 pub async fn resolve(wanted: &BuilderPlan, vars: &Vars, wants_engine: bool) -> Result<Backend, Failure> {
     if let Some(name) = &wanted.existing {
         let engine = engine_to_load_into(vars, wants_engine).await?;
-        return Ok(Backend { kind: Kind::Existing(name.clone()), engine, notes: Vec::new() });
+        return Ok(Backend { kind: Kind::Existing(name.clone()), engine, own: None, notes: Vec::new() });
+    }
+    // Only ever a socket of this machine.
+    if let Some(endpoint @ Endpoint::Unix(_)) = vars.get(rootless::HANDED).and_then(|url| Endpoint::parse(url).ok()) {
+        let engine = engine_to_load_into(vars, wants_engine).await?;
+        return Ok(Backend { kind: Kind::Buildkitd { endpoint, certs: None }, engine, own: None, notes: Vec::new() });
+    }
+    if wanted.backend == Some(BackendChoice::Rootless) {
+        let kind = Kind::Own(rootless::programs(vars).map_err(backend)?);
+        let engine = engine_to_load_into(vars, wants_engine).await?;
+        return Ok(Backend { kind, engine, own: None, notes: Vec::new() });
     }
     let mut notes = Vec::new();
     if wanted.backend != Some(BackendChoice::Docker) {
         match daemon(vars, wanted.backend.is_some()).await {
             Ok(Some(kind)) => {
                 let engine = engine_to_load_into(vars, wants_engine).await?;
-                return Ok(Backend { kind, engine, notes });
+                return Ok(Backend { kind, engine, own: None, notes });
             }
             Ok(None) => {}
             Err((error, problem)) if error.is_absence() && wanted.backend.is_none() => notes.push(problem),
@@ -77,9 +94,21 @@ pub async fn resolve(wanted: &BuilderPlan, vars: &Vars, wants_engine: bool) -> R
             for note in &mut notes {
                 note.what = format!("{}; the docker engine is used instead", note.what);
             }
-            Ok(Backend { kind: Kind::Docker, engine: Some(engine), notes })
+            let own = sidecar::own_image(&engine, vars).await;
+            Ok(Backend { kind: Kind::Docker, engine: Some(engine), own, notes })
         }
-        Ok(None) => Err(Failure::many(FailureKind::Backend, [notes, vec![nothing_there()]].concat())),
+        // Whoever set up a daemon wants its cache and its size: that it is down must be seen, not made up for in the job.
+        Ok(None) if !notes.is_empty() => Err(Failure::many(FailureKind::Backend, notes)),
+        Ok(None) if wanted.backend.is_none() => match rootless::programs(vars) {
+            Ok(programs) => Ok(Backend { kind: Kind::Own(programs), engine: None, own: None, notes }),
+            Err(missing) => Err(backend(nothing_there(&missing))),
+        },
+        Ok(None) => {
+            let what = "build_cache.builder.backend asks for a docker engine, and none was found";
+            let problem = Problem::new(what)
+                .hint("give the job one (DOCKER_HOST or /var/run/docker.sock), or leave the setting out");
+            Err(Failure::many(FailureKind::Backend, [notes, vec![problem]].concat()))
+        }
         Err(problem) => Err(Failure::many(FailureKind::Backend, [notes, vec![problem]].concat())),
     }
 }
@@ -89,12 +118,24 @@ async fn engine_to_load_into(vars: &Vars, wanted: bool) -> Result<Option<Engine>
     if wanted { engine::connect(&engine::address(vars)).await.map_err(backend) } else { Ok(None) }
 }
 
+/// Asks a daemon of this very machine whether it answers.
+///
+/// # Errors
+/// Why it does not.
+pub(crate) async fn answers(endpoint: &Endpoint) -> Result<(), ProbeError> {
+    probe::probe(endpoint, None).await
+}
+
 fn backend(problem: Problem) -> Failure {
     Failure::new(FailureKind::Backend, problem)
 }
 
-fn nothing_there() -> Problem {
-    Problem::new("there is nothing to build with: no BuildKit daemon is set up and no docker engine was found").hint(
+fn nothing_there(missing: &Problem) -> Problem {
+    let what = format!(
+        "there is nothing to build with: no BuildKit daemon is set up and no docker engine was found; {}",
+        missing.what
+    );
+    Problem::new(what).hint(
         "set BUILDKIT_HOST (and BUILDKIT_CERT_PATH) to a BuildKit daemon, or give the job a docker engine (DOCKER_HOST or /var/run/docker.sock)",
     )
 }

@@ -285,8 +285,11 @@ mod tests {
         };
         let (answer, ()) = tokio::join!(probe(&here, None), server);
         assert_eq!(answer, Err(ProbeError::NotBuildkit("")));
-        drop(listener);
-        let gone = probe(&here, None).await.unwrap_err();
+        // Bound and not listened on: refused, and no other test is given the port.
+        let held = tokio::net::TcpSocket::new_v4().unwrap();
+        held.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let port = held.local_addr().unwrap().port();
+        let gone = probe(&Endpoint::Tcp { host: "127.0.0.1".into(), port }, None).await.unwrap_err();
         assert!(gone.is_absence(), "{gone}");
     }
 }

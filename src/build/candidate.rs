@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::buildx::metadata::Material;
 use crate::image::attestations::Attestation;
-use crate::image::{Digest, Layout};
+use crate::image::{Descriptor, Digest, Layout, Manifest};
 
 /// An image as built.
 #[derive(Debug, Clone)]
@@ -29,10 +29,30 @@ pub enum Content {
         /// Target ids.
         targets: Vec<String>,
     },
+    /// In registries, in pieces: legs that other jobs built. The root above them is nowhere yet.
+    Pieces(Pieces),
     /// In an OCI layout on this machine.
     Layout(Layout),
     /// Nowhere that is published from: loaded into an engine, or written for the user.
     Elsewhere,
+}
+
+/// An image of which registries hold everything but the root.
+#[derive(Debug, Clone)]
+pub struct Pieces {
+    /// The index; or, of one platform, what was built, which may be there already.
+    pub root: Manifest,
+    /// What it names, or the root itself.
+    pub pieces: Vec<Piece>,
+}
+
+/// A manifest below the root, with everything below it.
+#[derive(Debug, Clone)]
+pub struct Piece {
+    /// What the registries hold.
+    pub descriptor: Descriptor,
+    /// Ids of the targets that hold it.
+    pub targets: Vec<String>,
 }
 
 /// The first of two cold builds.

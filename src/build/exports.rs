@@ -119,6 +119,8 @@ pub(super) fn dependencies(
                 holder.map(|t| format!("docker-image://{}@{}", t.repository, candidate.digest))
             }
             Content::Layout(layout) => Some(format!("oci-layout://{}@{}", layout.dir().display(), candidate.digest)),
+            // Nothing is built from legs in the run that merges them.
+            Content::Pieces(_) => None,
             Content::Elsewhere => match (&outcome.layout, outcome.loaded.first()) {
                 (Some(dir), _) => Some(format!("oci-layout://{}@{}", root.join(dir).display(), candidate.digest)),
                 (None, Some(name)) => Some(format!("docker-image://{name}")),

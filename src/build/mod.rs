@@ -3,6 +3,7 @@
 //! One BuildKit solve a build. Publishes nothing under any name; a build that fails is a value, not an error: what becomes
 //! of the run is decided by who reads it.
 
+pub mod blame;
 mod candidate;
 pub mod cold;
 mod deliver;
@@ -11,7 +12,7 @@ mod place;
 mod reports;
 mod solve;
 
-pub use candidate::{Candidate, Content, FirstPass};
+pub use candidate::{Candidate, Content, FirstPass, Piece, Pieces};
 pub use deliver::deliver;
 pub use reports::in_the_way;
 
@@ -130,13 +131,14 @@ fn not_run(step: &Step, why: String) -> Built {
 }
 
 /// An outcome with nothing in it yet.
-fn blank(step: &Step, state: BuildState) -> BuildOutcome {
+pub(crate) fn blank(step: &Step, state: BuildState) -> BuildOutcome {
     BuildOutcome {
         id: step.id.clone(),
         required: step.required,
         state,
         took: std::time::Duration::ZERO,
         layers: Vec::new(),
+        caches: Vec::new(),
         warnings: Vec::new(),
         digest: None,
         image_id: None,
@@ -148,5 +150,7 @@ fn blank(step: &Step, state: BuildState) -> BuildOutcome {
         signatures: Vec::new(),
         loaded: Vec::new(),
         layout: None,
+        leg: None,
+        legs: Vec::new(),
     }
 }

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::exports::{self, Reach, Route};
-use super::{Built, Candidate, Content, Workshop, blank, cold, place};
+use super::{Built, Candidate, Content, Workshop, blame, blank, cold, place};
 use crate::access::{Access, CA_SECRET};
 use crate::buildx::argv::{self, Export, Invocation};
 use crate::buildx::errors;
 use crate::buildx::metadata::{self, Metadata, MetadataError};
 use crate::buildx::progress::{Parser, layers::Timeline};
-use crate::event::Event;
+use crate::event::{Event, Phase};
 use crate::image::Digest;
 use crate::image::archive::import_archive;
 use crate::image::layout::Layout;
@@ -29,11 +29,14 @@ pub(super) async fn run(index: usize, step: &Step, dependencies: &[(String, Stri
     let title = format!("Build {}", step.id);
     shop.events.send(Event::SectionStart { id: id.clone(), title }).await;
     let mut timeline = Timeline::default();
-    let made = make(index, step, dependencies, shop, &mut timeline).await;
+    let work = make(index, step, dependencies, shop, &mut timeline);
+    let made = Box::pin(shop.events.timed(Phase::Build, Some(&step.id), work)).await;
     let mut outcome = blank(step, BuildState::Done);
     outcome.took = started.elapsed();
     outcome.layers = timeline.layers();
+    outcome.caches = timeline.caches();
     outcome.warnings = timeline.warnings().to_vec();
+    blame::place_warnings(&mut outcome.warnings, step);
     let mut candidate = None;
     let result = match made {
         Ok(made) => {
@@ -47,7 +50,7 @@ pub(super) async fn run(index: usize, step: &Step, dependencies: &[(String, Stri
             Ok(said)
         }
         Err(Trouble::Build) => {
-            let failure = errors::explain(&timeline.evidence());
+            let failure = blame::place(errors::trace(&timeline.evidence()), timeline.warnings(), step, shop.root);
             let headline = Failure::new(FailureKind::Build, Problem::new(failure.summary.clone()));
             outcome.state = BuildState::BuildFailed(failure);
             Err(headline)

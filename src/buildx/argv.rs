@@ -169,6 +169,26 @@ pub fn build(step: &Step, run: &Invocation<'_>) -> Vec<String> {
     argv.0
 }
 
+/// `buildx build --call check …` for a step: what its Dockerfile is checked with, and nothing built.
+pub fn check(step: &Step, builder: &str, root: &Path) -> Vec<String> {
+    let mut argv = Argv(vec!["build".to_owned()]);
+    argv.pair("--builder", builder);
+    argv.pair("--call", "check,format=json");
+    let base = if is_remote(&step.context) { Path::new("") } else { root };
+    argv.pair("--file", &local_or_url(base, &step.dockerfile));
+    if let Some(target) = &step.target {
+        argv.pair("--target", target);
+    }
+    for (name, value) in &step.build_args {
+        argv.pair("--build-arg", &format!("{name}={value}"));
+    }
+    for (name, value) in &step.build_contexts {
+        argv.pair("--build-context", &format!("{name}={value}"));
+    }
+    argv.pair("--", &local_or_url(root, &step.context));
+    argv.0
+}
+
 /// How the `remote` driver reaches a BuildKit daemon over TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientCerts {

@@ -80,6 +80,18 @@ pub struct Layer {
     pub cached: bool,
     /// How long it ran, in seconds; 0 when cached.
     pub seconds: f64,
+    /// When it began, in seconds since the first step of its build did; `None` where progress has no times.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start: Option<f64>,
+}
+
+/// A cache that BuildKit was told to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CacheSource {
+    /// As BuildKit names it.
+    pub name: String,
+    /// Why it gave nothing; empty where it was read.
+    pub error: String,
 }
 
 /// A build check's warning.
@@ -94,6 +106,17 @@ pub struct Warning {
     /// Place in the Dockerfile.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub location: Option<Location>,
+}
+
+/// The rule's name and what it says of this Dockerfile: `FromAsCasing: 'as' and … do not match (line 1)`.
+pub fn rule(message: &str) -> Option<(&str, &str)> {
+    let (rule, said) = message.split_once(": ")?;
+    let named = rule.starts_with(|c: char| c.is_ascii_uppercase()) && rule.chars().all(|c| c.is_ascii_alphanumeric());
+    let said = match said.rsplit_once(" (line ") {
+        Some((before, line)) if line.trim_end_matches(')').bytes().all(|b| b.is_ascii_digit()) => before,
+        _ => said,
+    };
+    (named && rule.len() <= 64).then_some((rule, said))
 }
 
 /// A structured error found in a failed build's output.

@@ -1,6 +1,7 @@
 //! The buildx command line: argv, progress, metadata, error surfacing.
 
 pub mod argv;
+pub mod check;
 pub mod errors;
 pub mod event;
 pub mod inspect;

@@ -40,6 +40,7 @@ pub fn template(text: &str) {
         git_tags: &[],
         tag: Some(text),
         branch: Some(text),
+        pull_request: Some(7),
         sha: Some("0123456789abcdef0123456789abcdef01234567"),
         vars: &vars,
         env: &env,

@@ -13,11 +13,11 @@ use crate::problem::{Location, Problem};
 mod check;
 mod choice;
 mod cycles;
-mod findings;
+pub(crate) mod findings;
 mod names;
 mod reader;
 mod sections;
-mod tree;
+pub(crate) mod tree;
 
 use findings::Findings;
 pub(super) use sections::OTHERS;

@@ -12,12 +12,14 @@ mod build;
 mod cache;
 mod network;
 mod publish;
+mod report;
 mod target;
 
 pub use build::*;
 pub use cache::*;
 pub use network::*;
 pub use publish::*;
+pub use report::*;
 pub use target::*;
 
 /// The configuration file of StageFreight. Only `version` is required; what is left out has a sensible default.
@@ -51,6 +53,8 @@ pub struct Config {
     pub registries: BTreeMap<String, RegistrySettings>,
     /// Corporate CA and proxy. Set once, they reach our own client, the builder and its RUN steps alike.
     pub network: Network,
+    /// What is written to the forge: commit status, check run, a note on the request.
+    pub report: Report,
     /// Facts about the project, for `{project.…}` in templates and for image labels.
     pub project: Project,
 }
@@ -81,7 +85,8 @@ pub struct PrimarySource {
     pub kind: Option<String>,
     /// Working tree, relative to the config file.
     pub worktree: Option<String>,
-    /// Address of the repository. Identifies it in cache names when set.
+    /// Address of the repository. Identifies it in cache names when set, and is what image labels name as their source, wherever
+    /// the build runs.
     pub url: Option<String>,
     /// Branch whose cache the other branches fall back to.
     pub default_branch: Option<String>,

@@ -12,9 +12,11 @@ pub mod trust;
 mod admit;
 mod binaries;
 mod compare;
+mod merged;
 mod version;
 
 pub use admit::admit;
+pub use merged::merged;
 pub use proof::Proof;
 
 use std::path::PathBuf;
@@ -26,6 +28,7 @@ use self::rebuild::Rebuilt;
 use crate::build::cold::PassOrder;
 use crate::build::{Candidate, FirstPass, Workshop};
 use crate::buildx::argv;
+use crate::event::Phase;
 use crate::outcome::BuilderFacts;
 use crate::plan::{CruciblePlan, CrucibleRunner, Plan, Step};
 use crate::problem::{Failure, FailureKind, Problem};
@@ -125,7 +128,8 @@ async fn gate(candidate: Candidate, prover: Prover<'_>) -> Proven {
         }
     };
     let title = format!("Prove {build}: pass 2 of 2, cold");
-    let proven = Box::pin(prover.shop.events.section(&format!("prove_{}", first.index), &title, work)).await;
+    let (events, id) = (prover.shop.events, format!("prove_{}", first.index));
+    let proven = Box::pin(events.timed(Phase::Prove, Some(&build), events.section(&id, &title, work))).await;
     let verified = proven.map(|proof| Verified { candidate, how: proof.verdict(), proof: Some(proof) });
     let notes = notes.await.unwrap_or_default();
     Proven { build, proof: found, listing, notes, verified }
@@ -150,19 +154,7 @@ async fn one(
 ) -> Result<(Proof, Option<PathBuf>), Failure> {
     let (run_id, order) = order(first);
     let passes = vec![rebuild::first(candidate, first, step, prover.facts)];
-    let mut proof = Proof {
-        run_id,
-        runner: wanted.runner,
-        min_trust: wanted.min_trust,
-        trust: None,
-        passed: false,
-        obstacles: Vec::new(),
-        checks: Vec::new(),
-        passes,
-        materials: first.materials.clone(),
-        culprits: None,
-        provenance: None,
-    };
+    let mut proof = Proof { passes, materials: first.materials.clone(), ..Proof::begun(run_id, wanted) };
     tokio::select! {
         () = tokio::time::sleep(APART.saturating_sub(first.took)) => {}
         () = prover.shop.cancel.cancelled() => {}

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::buildx::metadata::Material;
 use crate::image::Digest;
 use crate::image::diff::{ConfigChange, How};
-use crate::plan::{CrucibleRunner, TrustLevel};
+use crate::plan::{CruciblePlan, CrucibleRunner, TrustLevel};
 use crate::problem::{Location, Problem};
 
 /// The outcome of proving one image.
@@ -35,6 +35,43 @@ pub struct Proof {
     pub culprits: Option<Culprits>,
     /// Path of the attestation, relative to the workspace, once it is written.
     pub provenance: Option<String>,
+    /// The proofs of its legs, where it was merged: they have the passes, and this has none.
+    pub legs: Vec<LegProof>,
+}
+
+impl Proof {
+    /// Of an image nobody has looked at yet: nothing is reached, and nothing found.
+    pub(super) fn begun(run_id: String, wanted: &CruciblePlan) -> Self {
+        Self {
+            run_id,
+            runner: wanted.runner,
+            min_trust: wanted.min_trust,
+            trust: None,
+            passed: false,
+            obstacles: Vec::new(),
+            checks: Vec::new(),
+            passes: Vec::new(),
+            materials: Vec::new(),
+            culprits: None,
+            provenance: None,
+            legs: Vec::new(),
+        }
+    }
+}
+
+/// How one platform was proven, by a job of its own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LegProof {
+    /// `linux/arm64`.
+    pub platform: String,
+    /// The proof's own id.
+    pub run_id: String,
+    /// What it reached.
+    pub trust: TrustLevel,
+    /// The two builds.
+    pub passes: Vec<Pass>,
+    /// Web address of the job that proved it.
+    pub job_url: Option<String>,
 }
 
 impl Proof {

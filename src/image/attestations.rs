@@ -3,6 +3,7 @@
 //! The digest that is proven must not depend on attestations, which hold times and ids of the build. What is left is byte for
 //! byte what BuildKit makes without them. Blocking.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use bytes::Bytes;
@@ -71,6 +72,11 @@ pub fn separate(layout: &Layout) -> Result<(Layout, Vec<Attestation>), LayoutErr
     let path = layout.dir().join("index.json");
     std::fs::write(&path, entry.to_string()).map_err(LayoutError::io(&path))?;
     Ok((Layout::open(layout.dir())?, attestations.into_iter().flatten().collect()))
+}
+
+/// What an index says of a manifest that attests this one.
+pub fn annotations_about(subject: &Digest) -> BTreeMap<String, String> {
+    [(KIND, "attestation-manifest"), (SUBJECT, subject.as_str())].map(|(k, v)| (k.to_owned(), v.to_owned())).into()
 }
 
 /// It speaks of another manifest of the same index.

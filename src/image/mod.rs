@@ -10,6 +10,7 @@ pub(crate) mod fixture;
 pub mod layer;
 pub mod layout;
 pub mod manifest;
+pub mod platform;
 pub mod reference;
 
 pub use digest::Digest;

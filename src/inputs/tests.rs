@@ -24,7 +24,7 @@ fn command_line_wins_over_input_wins_over_twin() {
 
 #[test]
 fn every_input_of_the_table_is_read() {
-    for spec in INPUTS {
+    for spec in INPUTS.iter().filter(|spec| !spec.token) {
         let value = if spec.kind == InputKind::Bool { "true" } else { "x=y" };
         let got = resolve(&[], &[(&input_variable(spec.name), value)]).unwrap();
         assert_ne!(got, Inputs::default(), "{} changes nothing", spec.name);

@@ -8,8 +8,9 @@ use crate::access;
 use crate::backend::builder;
 use crate::build::{self, Built};
 use crate::crucible::{Proven, Verified};
+use crate::image::Repository;
 use crate::outcome::{BuildOutcome, BuildState, BuilderFacts, Outcome, Signature};
-use crate::plan::{Output, Plan};
+use crate::plan::{Output, Plan, Step};
 use crate::problem::{Failure, FailureKind, Problem};
 use crate::provenance::{self, Facts};
 use crate::publish::Publication;
@@ -154,46 +155,68 @@ pub(super) fn attest(
     plan: &Plan,
     outcome: &mut Outcome,
 ) -> Result<Vec<(String, Vec<Statement>)>, Failure> {
-    let redactor = Redactor::of(access::secrets(request));
     let mut all = Vec::new();
     for image in verified {
         let candidate = image.candidate();
         let step = plan.steps.iter().find(|step| step.id == candidate.build);
-        let (Some(step), Some(proof), Some(first)) = (step, image.proof(), &candidate.first) else { continue };
-        let mut repositories = match &step.output {
-            Output::Publish { targets } => targets.iter().map(|target| target.repository.clone()).collect(),
-            _ => Vec::new(),
-        };
-        repositories.sort();
-        repositories.dedup();
-        let facts = Facts {
-            context: &outcome.context,
-            commit: plan.commit.as_deref(),
-            step,
-            proof,
-            repositories: &repositories,
-            builder: outcome.builder.as_ref(),
-            started: first.started,
-            finished: Timestamp::now(),
-        };
-        let Some(statement) = provenance::statement(&facts) else { continue };
-        let (file, text) = (provenance::path(&proof.run_id), statement.redacted(&redactor).to_json());
-        report::write::put(&request.source.root, &file, &text)?;
+        let (Some(step), Some(first)) = (step, &candidate.first) else { continue };
+        let Some(ours) = in_writing(image, (step, first.started), request, plan, outcome)? else { continue };
         let mut statements = attach::of_the_builder(candidate, step)
             .map_err(|problem| Failure::new(FailureKind::Verification, problem))?;
-        statements.push(Statement {
-            subject: candidate.digest.clone(),
-            predicate: provenance::PREDICATE_TYPE.to_owned(),
-            document: Bytes::from(text),
-            trust: proof.trust,
-        });
+        statements.push(ours);
         all.push((candidate.build.clone(), statements));
-        let noted = outcome.builds.iter_mut().find(|build| build.id == candidate.build);
-        if let Some(proof) = noted.and_then(|build| build.proof.as_mut()) {
-            proof.provenance = Some(file);
-        }
     }
     Ok(all)
+}
+
+/// Our own statement about one image: written to the workspace, and to be attached. `None` for one that was not proven.
+///
+/// # Errors
+/// When it cannot be written down.
+pub(super) fn in_writing(
+    image: &Verified,
+    (step, started): (&Step, Timestamp),
+    request: &Request,
+    plan: &Plan,
+    outcome: &mut Outcome,
+) -> Result<Option<Statement>, Failure> {
+    let (Some(proof), digest) = (image.proof(), &image.candidate().digest) else { return Ok(None) };
+    let facts = Facts {
+        context: &outcome.context,
+        commit: plan.commit.as_deref(),
+        step,
+        digest,
+        proof,
+        repositories: &repositories(step),
+        builder: outcome.builder.as_ref(),
+        started,
+        finished: Timestamp::now(),
+    };
+    let Some(statement) = provenance::statement(&facts) else { return Ok(None) };
+    let redactor = Redactor::of(access::secrets(request));
+    let (file, text) = (provenance::path(&proof.run_id), statement.redacted(&redactor).to_json());
+    report::write::put(&request.source.root, &file, &text)?;
+    let noted = outcome.builds.iter_mut().find(|build| build.id == step.id);
+    if let Some(proof) = noted.and_then(|build| build.proof.as_mut()) {
+        proof.provenance = Some(file);
+    }
+    Ok(Some(Statement {
+        subject: digest.clone(),
+        predicate: provenance::PREDICATE_TYPE.to_owned(),
+        document: Bytes::from(text),
+        trust: proof.trust,
+    }))
+}
+
+/// Where an image is published, each once.
+fn repositories(step: &Step) -> Vec<Repository> {
+    let mut repositories = match &step.output {
+        Output::Publish { targets } => targets.iter().map(|target| target.repository.clone()).collect(),
+        _ => Vec::new(),
+    };
+    repositories.sort();
+    repositories.dedup();
+    repositories
 }
 
 #[cfg(test)]

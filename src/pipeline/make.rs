@@ -10,7 +10,7 @@ use crate::build::{self, Built, Workshop};
 use crate::buildx::progress::Format;
 use crate::buildx::tool::{self, Buildx};
 use crate::crucible;
-use crate::event::Events;
+use crate::event::{Events, Phase};
 use crate::outcome::{BuilderFacts, Outcome};
 use crate::plan::{self, Output, Plan};
 use crate::preflight::{self, Verdict, builder::Asked};
@@ -206,7 +206,9 @@ pub(crate) async fn prepare(
             certificates: &certificates,
             root: &request.source.root,
         };
-        let builder = builder::prepare(&backend, &plan.builder, around, &buildx, private, cancel).await?;
+        let builder =
+            Box::pin(builder::prepare(&backend, &plan.builder, around, &request.vars, &buildx, private, cancel))
+                .await?;
         // What cannot be proven here is refused before anything is built.
         crucible::admit(&plan.steps, &backend, builder.driver)?;
         crucible::candidate::admit(&plan.steps, builder.driver, &request.source.root)?;
@@ -214,7 +216,8 @@ pub(crate) async fn prepare(
         let format = Format::of_buildx(&version);
         Ok(((backend, plan, Workplace { buildx, builder, version, format }), headline))
     };
-    events.section("builder", "Builder", work).await
+    let section = Box::pin(events.section("builder", "Builder", work));
+    events.timed(Phase::Builder, None, section).await
 }
 
 fn no_engine(step: &plan::Step) -> Failure {

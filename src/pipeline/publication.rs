@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::ledger;
 use crate::access::Access;
 use crate::crucible::Verified;
-use crate::event::Events;
+use crate::event::{Events, Phase};
 use crate::outcome::Outcome;
 use crate::plan::{Output, Plan, TargetPlan};
 use crate::problem::Failure;
@@ -15,6 +15,7 @@ use crate::publish::attach::Statement;
 use crate::publish::forward::{History, Ours};
 use crate::publish::{self, Rules, Staged};
 use crate::request::Request;
+use crate::retention;
 use crate::rundir::RunDir;
 use crate::sign::{self, Signing};
 
@@ -30,11 +31,36 @@ pub(super) struct Publishing<'a> {
     pub(super) cancel: &'a CancellationToken,
 }
 
+/// Publishes, writes down what stands, and lets old tags go: how every run ends that puts tags.
+///
+/// # Errors
+/// Why it is not all of it.
+pub(super) async fn to_the_end(
+    verified: Vec<Verified>,
+    statements: &[(String, Vec<Statement>)],
+    at: Publishing<'_>,
+    outcome: &mut Outcome,
+) -> Result<(), Failure> {
+    let Publishing { request, plan, access, events, cancel, .. } = at;
+    let published = publish(verified, statements, at, outcome).await;
+    // The record of what stands in the registries, whether that is all of it or not.
+    let recorded = ledger::write_record(request, plan, outcome);
+    let done = match (published, recorded) {
+        (Err(failure), Err(more)) => Err(Failure { problems: [failure.problems, more.problems].concat(), ..failure }),
+        (published, recorded) => published.and(recorded),
+    };
+    // Old tags go, only where everything new stands. Trouble with them fails nothing.
+    if done.is_ok() {
+        retention::sweep(request, plan, access, events, cancel, outcome).await;
+    }
+    done
+}
+
 /// Publishes what was let through the gate, as far as the plan has targets for it.
 ///
 /// # Errors
 /// Why it is not all of it. What stands is noted in `outcome`.
-pub(super) async fn publish(
+async fn publish(
     verified: Vec<Verified>,
     statements: &[(String, Vec<Statement>)],
     at: Publishing<'_>,
@@ -76,15 +102,19 @@ async fn transact(
     let Publishing { request, plan, signing, access, private, events, cancel } = at;
     for image in verified {
         let targets = wanted.get(image.candidate().build.as_str()).copied().unwrap_or_default();
-        staged.push(publish::stage(image, targets, access, cancel).await?);
+        let build = image.candidate().build.clone();
+        let work = publish::stage(image, targets, access, cancel);
+        staged.push(Box::pin(events.timed(Phase::Stage, Some(&build), work)).await?);
     }
     for image in staged.iter() {
         if let Some((_, said)) = statements.iter().find(|(build, _)| build == image.build()) {
-            publish::attach::attach(image, said, cancel).await?;
+            let work = publish::attach::attach(image, said, cancel);
+            events.timed(Phase::Sign, Some(image.build()), work).await?;
         }
     }
     // Signed by digest, before any tag names it.
-    let signatures = sign::staged(signing, staged, statements, access, events, cancel).await?;
+    let work = sign::staged(signing, staged, statements, access, events, cancel);
+    let signatures = Box::pin(events.timed(Phase::Sign, None, work)).await?;
     ledger::note_signatures(signatures, &mut outcome.builds);
     let release = plan.version.release && request.context.tag.is_some();
     let rules = Rules {
@@ -92,12 +122,16 @@ async fn transact(
         ours: Ours { revision: plan.commit.as_deref(), version: &plan.version, release },
         history: &History::new(request, access, private, cancel),
     };
-    let publication = publish::tag(staged, rules, events, cancel).await;
+    let work = async {
+        let publication = publish::tag(staged, rules, events, cancel).await;
+        if publication.failure.is_none() { Ok(publication) } else { Err(publication) }
+    };
+    let (Ok(publication) | Err(publication)) = Box::pin(events.timed(Phase::Tag, None, work)).await;
     // Noted before anything else is waited for: a signal may end this at any time.
     ledger::note_publication(publication, outcome)
 }
 
-fn targets(output: &Output) -> Option<&[TargetPlan]> {
+pub(super) fn targets(output: &Output) -> Option<&[TargetPlan]> {
     match output {
         Output::Publish { targets } => Some(targets),
         _ => None,

@@ -6,6 +6,7 @@
 mod heredoc;
 mod history;
 mod instructions;
+pub mod origin;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -95,6 +96,12 @@ impl Dockerfile {
                 (number < self.stages.len()).then_some(number)
             }),
         }
+    }
+
+    /// The instruction that covers a line.
+    pub fn at(&self, line: u32) -> Option<&Instruction> {
+        let mut all = self.stages.iter().flat_map(|stage| &stage.instructions);
+        all.find(|i| i.line <= line && line <= i.end_line)
     }
 
     /// Names of the stages, for messages.

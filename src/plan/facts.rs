@@ -10,6 +10,7 @@ use crate::image::Tag;
 use crate::problem::{Location, Problem};
 use crate::request::Request;
 use crate::runner::{ForgeKind, Trust};
+use crate::source::web_url;
 
 /// Facts about the run and the checkout.
 #[derive(Debug)]
@@ -57,7 +58,16 @@ impl<'r> Facts<'r> {
         let head = git.and_then(|g| g.head.as_deref());
         let commit = head.or(context.commit.as_deref());
         let tags = git.map(|g| g.tags.as_slice()).unwrap_or_default();
-        let source_url = context.repository_url.clone().or_else(|| git.and_then(|g| g.remote.clone()));
+        // What the configuration says holds on every forge and on a laptop, so that they build the same image.
+        let source_url = request
+            .config
+            .sources
+            .primary
+            .url
+            .as_deref()
+            .and_then(web_url)
+            .or_else(|| context.repository_url.clone())
+            .or_else(|| git.and_then(|g| g.remote.clone()));
         Self {
             version: version::version(context.tag.as_deref(), tags, commit),
             commit,
@@ -129,6 +139,7 @@ impl<'r> Facts<'r> {
             git_tags: git.map(|g| g.tags.as_slice()).unwrap_or_default(),
             tag: self.tag,
             branch: self.branch,
+            pull_request: context.pull_request.as_ref().map(|request| request.number),
             sha: self.commit,
             vars: &self.request.config.vars,
             env: &self.env,
@@ -167,8 +178,9 @@ fn project(request: &Request, source_url: Option<&str>) -> Project {
         Some(name.strip_suffix(".git").unwrap_or(name).to_owned()).filter(|name| !name.is_empty())
     };
     let root = || request.source.root.file_name().and_then(|name| name.to_str()).map(str::to_owned);
-    let name =
-        || request.context.repository.as_deref().and_then(last).or_else(|| source_url.and_then(last)).or_else(root);
+    let configured = || request.config.sources.primary.url.as_deref().and_then(last);
+    let repository = || request.context.repository.as_deref().and_then(last);
+    let name = || configured().or_else(repository).or_else(|| source_url.and_then(last)).or_else(root);
     Project {
         name: given.name.or_else(name),
         url: given.url.or_else(|| source_url.filter(|url| url.starts_with("http")).map(str::to_owned)),

@@ -87,15 +87,20 @@ fn described(facts: &Facts<'_>) -> BTreeMap<String, String> {
 /// `[kinds:]key=value` as buildx reads it; kinds are joined by commas and may name a platform in brackets.
 fn annotation(given: &str) -> Option<(BTreeSet<&str>, &str, &str)> {
     let (left, value) = given.split_once('=')?;
-    let (kinds, key) = match left.split_once(':') {
-        Some((kinds, key)) if kinds.split(',').all(|kind| KINDS.contains(&kind_name(kind))) => (kinds, key),
-        _ => ("manifest", left),
-    };
+    let (kinds, key) = annotation_kinds(left);
     is_key(key).then(|| (kinds.split(',').map(kind_name).collect(), key, value))
 }
 
-fn kind_name(kind: &str) -> &str {
+pub(crate) fn kind_name(kind: &str) -> &str {
     kind.split_once('[').map_or(kind, |(name, platform)| if platform.ends_with(']') { name } else { kind })
+}
+
+/// Name of a planned annotation in parts: kinds, joined by commas, and key.
+pub(crate) fn annotation_kinds(name: &str) -> (&str, &str) {
+    match name.split_once(':') {
+        Some((kinds, key)) if kinds.split(',').all(|kind| KINDS.contains(&kind_name(kind))) => (kinds, key),
+        _ => ("manifest", name),
+    }
 }
 
 fn is_key(key: &str) -> bool {

@@ -4,12 +4,14 @@
 
 mod access;
 mod arguments;
+mod backend;
 mod caches;
 mod detect;
 pub mod dockerfile;
 mod facts;
 mod hash;
 mod labels;
+mod leg;
 pub mod model;
 mod moving;
 mod names;
@@ -24,6 +26,7 @@ mod step;
 mod targets;
 pub(crate) mod version;
 
+pub(crate) use labels::annotation_kinds;
 pub use model::*;
 
 use crate::cache;
@@ -41,16 +44,18 @@ pub fn resolve(request: &Request) -> Result<Plan, Failure> {
     let mut found = Findings { notes: request.notes.clone(), ..Findings::default() };
     let facts = Facts::of(request);
     notes(&facts, &mut found);
+    found.problems.extend(backend::wanted(&facts).err());
     let builds = select::builds(&facts);
     let selection = select::select(&builds, &facts, &mut found);
     let access = access::access(&facts, &mut found);
     let mut caches = Caches::of(&facts, &mut found);
     let alone = builds.len() == 1;
-    let steps: Vec<Step> = selection
+    let planned: Vec<Step> = selection
         .chosen
         .iter()
         .filter_map(|chosen| step::step(chosen, alone, &access, &mut caches, &facts, &mut found))
         .collect();
+    let leg::Narrowed { steps, left_out } = leg::narrow(planned, &facts, &mut found);
     output::collisions(&steps, &mut found);
     if steps.iter().any(|s| s.crucible.is_some()) && builder(&facts).driver == "docker" {
         found.note(
@@ -68,7 +73,7 @@ pub fn resolve(request: &Request) -> Result<Plan, Failure> {
         commit_time: facts.commit_time,
         repo_id: facts.repo_id.clone(),
         steps,
-        left_out: selection.left_out,
+        left_out: selection.left_out.into_iter().chain(left_out).collect(),
         cache: caches.plan,
         builder: builder(&facts),
         publish: request.config.publish.clone(),
@@ -132,10 +137,11 @@ fn idle_settings(config: &Config) -> Option<String> {
 fn builder(facts: &Facts<'_>) -> BuilderPlan {
     let config = &facts.request.config.build_cache.builder;
     BuilderPlan {
-        backend: match config.backend {
+        backend: match backend::wanted(facts).unwrap_or_default() {
             Backend::Auto => None,
             Backend::Buildkitd => Some(BackendChoice::Buildkitd),
             Backend::Docker => Some(BackendChoice::Docker),
+            Backend::Rootless => Some(BackendChoice::Rootless),
         },
         name: config.name.clone().filter(|n| !n.is_empty()).unwrap_or_else(|| cache::builder_name(&facts.repo_id)),
         named: config.name.as_deref().is_some_and(|n| !n.is_empty()),

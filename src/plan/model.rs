@@ -88,6 +88,9 @@ pub struct Step {
     pub target: Option<String>,
     /// `os/arch[/variant]`, sorted, without duplicates. Empty: the builder's own.
     pub platforms: Vec<String>,
+    /// Which leg of the build this is; `None` where all platforms are built.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leg: Option<Leg>,
     /// Build args, resolved.
     pub build_args: BTreeMap<String, String>,
     /// OCI labels on the image config.
@@ -131,6 +134,15 @@ pub struct Step {
     pub targets: Vec<Decision>,
     /// Hash over what decides the image's content, 64 hex digits.
     pub plan_hash: String,
+}
+
+/// One platform of a build, built by a job of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Leg {
+    /// As the build names it.
+    pub platform: String,
+    /// All platforms of the build.
+    pub of: Vec<String>,
 }
 
 /// Whether a build is proven before it is published.
@@ -310,7 +322,7 @@ pub struct CacheRegistry {
 /// The builder wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct BuilderPlan {
-    /// Forced by config (`buildkitd`, `docker`), else chosen.
+    /// Forced by config (`buildkitd`, `docker`, `rootless`), else chosen.
     pub backend: Option<BackendChoice>,
     /// Name for a builder we make.
     pub name: String,
@@ -332,4 +344,6 @@ pub enum BackendChoice {
     Buildkitd,
     /// A docker engine (`dind` in the config).
     Docker,
+    /// A daemon that we start ourselves.
+    Rootless,
 }

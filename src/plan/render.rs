@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::{CruciblePlan, CrucibleRunner, Decision, Output, Plan, Provider, Step};
+use super::{BackendChoice, BuilderPlan, CruciblePlan, CrucibleRunner, Decision, Output, Plan, Provider, Step};
 
 /// The plan as text, ending in a line end.
 pub fn text(plan: &Plan) -> String {
@@ -29,20 +29,7 @@ fn head(out: &mut String, plan: &Plan) {
     field(out, "version", &format!("{} ({kind})", plan.version.full));
     let time = plan.commit_time.map(|time| format!(" of {}", super::arguments::rfc3339(time))).unwrap_or_default();
     field(out, "commit", &plan.commit.as_ref().map_or("none".to_owned(), |commit| format!("{commit}{time}")));
-    let builder = &plan.builder;
-    let backend = match builder.backend {
-        None => "buildkitd if it answers, else docker",
-        Some(super::BackendChoice::Buildkitd) => "buildkitd",
-        Some(super::BackendChoice::Docker) => "docker",
-    };
-    field(
-        out,
-        "builder",
-        &match &builder.existing {
-            Some(name) => format!("{name}, as it is"),
-            None => format!("{} on {backend}", builder.name),
-        },
-    );
+    field(out, "builder", &builder(&plan.builder));
     let branch = if plan.cache.branch.is_empty() { "no branch" } else { &plan.cache.branch };
     let fallback = plan.cache.fallback.as_ref().map(|branch| format!(", then {branch}")).unwrap_or_default();
     match plan.cache.mode.as_str() {
@@ -51,6 +38,19 @@ fn head(out: &mut String, plan: &Plan) {
     }
     list(out, "", &plan.cache.skipped);
     out.push('\n');
+}
+
+/// Which one, and what it may run on: in the order of `backend::resolve`.
+fn builder(builder: &BuilderPlan) -> String {
+    let on = match (&builder.existing, builder.backend) {
+        (Some(name), _) => return format!("{name}, as it is"),
+        // A daemon that was set up is not made up for in the job.
+        (None, None) => "buildkitd if it answers, else docker, else rootless where no buildkitd is set up",
+        (None, Some(BackendChoice::Buildkitd)) => "buildkitd and nothing else",
+        (None, Some(BackendChoice::Docker)) => "docker and nothing else",
+        (None, Some(BackendChoice::Rootless)) => "BuildKit in the job itself (rootless)",
+    };
+    format!("{} on {on}", builder.name)
 }
 
 fn build(out: &mut String, step: &Step) {
@@ -74,6 +74,9 @@ fn content(out: &mut String, step: &Step) {
     list(out, "stage", step.target.as_slice());
     list(out, "depends on", &step.depends_on);
     list(out, "platforms", &step.platforms);
+    if let Some(leg) = &step.leg {
+        field(out, "leg of", &leg.of.join(", "));
+    }
     list(out, "base images", &step.base_images);
     if let Some(crucible) = &step.crucible {
         proof(out, crucible);
@@ -124,7 +127,7 @@ fn access(out: &mut String, step: &Step) {
 fn output(out: &mut String, step: &Step) {
     match &step.output {
         Output::Publish { targets } => {
-            line(out, 1, "publishes");
+            line(out, 1, if step.leg.is_some() { "staged, for merge to publish as" } else { "publishes" });
             for target in targets {
                 let login = target.credentials.as_ref().map(|prefix| format!(", login {prefix}_*")).unwrap_or_default();
                 for tag in &target.tags {

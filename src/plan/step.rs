@@ -9,7 +9,7 @@ use super::facts::{Facts, Findings};
 use super::hash::{Hashed, plan_hash};
 use super::select::Chosen;
 use super::settings::Settings;
-use super::{BuildMode, Step, arguments, detect, labels, output, targets};
+use super::{BuildMode, Step, arguments, detect, labels, leg, output, targets};
 use crate::config::model::Build;
 use crate::config::nearest::nearest;
 use crate::problem::{Location, Problem};
@@ -43,7 +43,7 @@ pub(crate) fn step(
     let (output, also_load) = output::output(&build.id, alone, places, settings.platforms.len(), facts, found);
     let (cache_from, cache_to) = match &settings.crucible {
         Some(_) => caches.none(&build.id),
-        None => caches.flags((!alone).then_some(build.id.as_str()), &output, facts),
+        None => caches.flags(leg::cache_name(&build.id, alone, facts).as_deref(), &output, facts),
     };
     let annotations = labels::annotations(settings.indexed(), facts, found);
     let mut build_contexts = access.contexts.clone();
@@ -64,6 +64,7 @@ pub(crate) fn step(
         context,
         target,
         platforms: settings.platforms,
+        leg: None,
         build_args,
         labels,
         annotations,

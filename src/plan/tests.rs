@@ -4,6 +4,7 @@ mod access;
 mod caches;
 mod content;
 mod hostile;
+mod legs;
 mod origin;
 mod render;
 mod selection;

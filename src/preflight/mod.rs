@@ -5,6 +5,7 @@
 //! behind. What could not be checked is unknown, which is neither passed nor failed.
 
 pub mod builder;
+pub mod dockerfiles;
 mod judge;
 pub mod registries;
 
@@ -37,6 +38,13 @@ pub enum Subject {
     Builder,
     /// What signs.
     Signing,
+    /// A build's Dockerfile.
+    Dockerfile {
+        /// Id of the build.
+        build: String,
+        /// Where it is.
+        path: String,
+    },
     /// A target's repository.
     Registry {
         /// Id of the target.
@@ -72,6 +80,8 @@ pub enum Aspect {
     FromBuilder,
     /// Published images can be signed.
     Signing,
+    /// BuildKit's checks of the Dockerfile.
+    Checks,
 }
 
 /// One thing that was looked at.
@@ -120,7 +130,7 @@ impl Aspect {
             Self::Builder | Self::Outputs | Self::FromBuilder => Some(FailureKind::Backend),
             Self::Reachable => Some(FailureKind::Publish),
             // Keeping order never turns a good build red, and a platform's trouble is the build's to tell.
-            Self::Platforms | Self::Deletes | Self::Referrers => None,
+            Self::Platforms | Self::Deletes | Self::Referrers | Self::Checks => None,
         }
     }
 }

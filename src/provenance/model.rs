@@ -103,6 +103,25 @@ pub struct InternalParameters {
     pub passes: Vec<Pass>,
     /// What was compared.
     pub checks: Vec<Check>,
+    /// The proofs of its platforms, where each was built and proven by a job of its own: they have the passes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub legs: Vec<Leg>,
+}
+
+/// How one platform was proven.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Leg {
+    /// `linux/arm64`.
+    pub platform: String,
+    /// 12 hex digits.
+    pub run_id: String,
+    /// The level reached.
+    pub trust: TrustLevel,
+    /// The two builds.
+    pub passes: Vec<Pass>,
+    /// The address of its job and the proof's id.
+    pub invocation_id: String,
 }
 
 /// One of the two builds.

@@ -19,10 +19,12 @@ fn refused(statement: &Value) -> Vec<String> {
 
 fn of(outcome: &Outcome, repositories: &[Repository]) -> Option<Statement> {
     let plan = outcome.plan.as_ref().unwrap();
+    let digest = outcome.builds[0].proof.as_ref()?.passes.first().map(|pass| pass.digest.clone());
     statement(&Facts {
         context: &outcome.context,
         commit: plan.commit.as_deref(),
         step: &plan.steps[0],
+        digest: &digest.unwrap_or_else(|| Digest::of(b"nothing")),
         proof: outcome.builds[0].proof.as_ref().unwrap(),
         repositories,
         builder: outcome.builder.as_ref(),
@@ -53,6 +55,33 @@ fn an_attestation() {
     assert!(!text.contains("hunter2"), "{text}");
     assert_eq!(refused(&serde_json::from_str(&text).unwrap()), [""; 0]);
     insta::assert_snapshot!(text.replace(env!("CARGO_PKG_VERSION"), "1.2.3"));
+}
+
+#[test]
+fn a_merged_image_names_the_proofs_of_its_legs() {
+    let outcome = fixtures::legs::merged();
+    let plan = outcome.plan.as_ref().unwrap();
+    let digest = Digest::of(b"index");
+    let statement = statement(&Facts {
+        context: &outcome.context,
+        commit: plan.commit.as_deref(),
+        step: &plan.steps[0],
+        digest: &digest,
+        proof: outcome.builds[0].proof.as_ref().unwrap(),
+        repositories: &repositories(&["ghcr.io/acme/app"]),
+        builder: None,
+        started: outcome.started,
+        finished: outcome.started + outcome.took,
+    });
+    let found = json_of(&statement.unwrap());
+    assert_eq!(refused(&found), [""; 0]);
+    assert_eq!(found["subject"][0]["digest"]["sha256"], digest.hex());
+    let ours = &found["predicate"]["buildDefinition"]["internalParameters"];
+    assert_eq!(ours["passes"], json!([]));
+    assert_eq!(ours["legs"][0]["platform"], "linux/amd64");
+    assert_eq!(ours["legs"][1]["trust"], "deterministic");
+    assert_eq!(ours["legs"][1]["passes"].as_array().unwrap().len(), 2);
+    assert!(ours["legs"][0]["invocationId"].as_str().unwrap().contains("/job/8#crucible-"));
 }
 
 #[test]

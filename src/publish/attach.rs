@@ -67,11 +67,16 @@ fn with_subject(document: Bytes, subject: &Digest) -> Bytes {
 /// Every registry that does not take one, at once.
 pub async fn attach(staged: &Staged, statements: &[Statement], cancel: &CancellationToken) -> Result<(), Failure> {
     let candidate = staged.verified.candidate();
+    let stranger = |digest: &Digest| Problem::new(format!("{digest} is no manifest of build {}", candidate.build));
     let subject = |digest: &Digest| -> Result<Descriptor, Problem> {
         match &candidate.content {
             _ if staged.manifest.digest == *digest => Ok(staged.manifest.descriptor()),
+            Content::Pieces(whole) => {
+                let piece = whole.pieces.iter().find(|piece| piece.descriptor.digest == *digest);
+                piece.map(|piece| piece.descriptor.clone()).ok_or_else(|| stranger(digest))
+            }
             Content::Layout(layout) => layout.image(digest).map_err(|e| e.problem()),
-            _ => Err(Problem::new(format!("{digest} is no manifest of build {}", candidate.build))),
+            _ => Err(stranger(digest)),
         }
     };
     let failed = |problem| Failure::new(FailureKind::Publish, problem);

@@ -7,6 +7,7 @@
 pub mod attach;
 pub mod forward;
 mod leftovers;
+mod pieces;
 pub mod record;
 mod tags;
 
@@ -107,6 +108,7 @@ pub async fn stage(
             .find(|place| pushed.contains(&place.target.id))
             .map(|place| Source::Registry(place.registry().clone(), place.target.clone())),
         Content::Layout(layout) => Some(Source::Layout(layout.clone())),
+        Content::Pieces(whole) => Some(Source::Pieces(pieces::Assembly::new(whole, &places))),
         Content::Elsewhere => None,
     };
     let Some(source) = source else {
@@ -135,6 +137,7 @@ pub async fn stage(
 enum Source {
     Registry(Registry, TargetPlan),
     Layout(crate::image::layout::Layout),
+    Pieces(pieces::Assembly),
 }
 
 /// Sends what is missing, and reads back the manifest, whose digest is computed from what the registry sends.
@@ -171,6 +174,7 @@ async fn transfer(place: &Place, source: &Source, digest: &Digest) -> Result<Cop
     let to = (place.registry(), &place.target.repository);
     match source {
         Source::Registry(from, holder) => registry::copy((from, &holder.repository), to, digest).await,
+        Source::Pieces(assembly) => assembly.put_together(place).await,
         Source::Layout(layout) => {
             let root = layout.root()?.clone();
             registry::upload_layout(layout, &root, to).await

@@ -179,6 +179,16 @@ async fn write_blob(
     }
 }
 
+impl std::ops::AddAssign for Copied {
+    fn add_assign(&mut self, more: Self) {
+        self.bytes += more.bytes;
+        self.sent += more.sent;
+        self.mounted += more.mounted;
+        self.present += more.present;
+        self.manifests.extend(more.manifests);
+    }
+}
+
 impl Copied {
     fn note(&mut self, sent: Option<Sent>) {
         match sent {

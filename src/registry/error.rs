@@ -11,6 +11,9 @@ use crate::problem::Problem;
 /// Error answers are read no further than this.
 pub(super) const MAX_ERROR_BODY: usize = 8 << 10;
 
+/// A manifest speaks of a blob that is not there (distribution specification, error codes).
+const BLOB_MISSING: &str = "MANIFEST_BLOB_UNKNOWN";
+
 /// Something asked of a registry did not happen.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{} {}: {fault}", attempt.doing, attempt.place())]
@@ -82,6 +85,10 @@ pub enum Fault {
         /// When it wants to be asked again.
         retry_after: Option<Duration>,
     },
+    /// A manifest's blob is not there although it was sent: a registry that is still writing it (for us, or for another job
+    /// that sends the same), or one that lost it.
+    #[error("the registry does not find a part of it ({0})")]
+    Incomplete(String),
     /// Another 4xx: it understood and refused.
     #[error("the registry refused with status {status} ({message})")]
     Rejected {
@@ -178,6 +185,9 @@ impl RegistryError {
                 "Log in if this was anonymous (limits are higher then), or run fewer jobs at a time.".into()
             }
             Fault::Server { .. } => format!("It was tried several times. Look at the state and log of {registry}."),
+            Fault::Incomplete(_) => format!(
+                "It was tried several times. Run this again; if it stays so, look whether {registry} collects garbage meanwhile."
+            ),
             Fault::Rejected { .. } => format!("Look at the log of {registry} for the reason."),
             Fault::Timeout(_) | Fault::Broken(_) => format!(
                 "It was tried several times. Check the network and any proxy between this runner and {registry}."
@@ -195,12 +205,12 @@ impl RegistryError {
 }
 
 impl Fault {
-    /// Trying again soon may help: 408, 429, 5xx, timeouts, and connections that broke; nothing else.
+    /// Trying again soon may help: 408, 429, 5xx, timeouts, connections that broke, and blobs not found yet; nothing else.
     pub fn is_transient(&self) -> bool {
         match self {
             // Not implemented, and wrong HTTP version, stay so.
             Self::Server { status, .. } => !matches!(status, 501 | 505),
-            Self::TooManyRequests { .. } | Self::Timeout(_) | Self::Broken(_) => true,
+            Self::TooManyRequests { .. } | Self::Timeout(_) | Self::Broken(_) | Self::Incomplete(_) => true,
             _ => false,
         }
     }
@@ -227,6 +237,7 @@ impl Fault {
             (400..=499 | 507, _) if is_quota(status, &message) => Self::Quota(message),
             (401, _) => Self::Unauthorized(message),
             (403, _) => Self::Denied(message),
+            (400 | 404, BLOB_MISSING) => Self::Incomplete(message),
             (404, "NAME_UNKNOWN") => Self::NameUnknown,
             (404, _) => Self::NotFound,
             (405, _) | (400, "UNSUPPORTED") => Self::Unsupported(message),
@@ -238,7 +249,9 @@ impl Fault {
         }
     }
 
-    /// Code and words of the first error in a body, by the distribution specification; else the body's own words.
+    /// Code and words of the first error in a body, by the distribution specification; else the body's own words. Beside a
+    /// missing blob other codes only confuse: a registry that looks at a blob while another job's upload of it ends speaks of
+    /// wrong digests, too.
     fn read_body(body: &[u8]) -> (String, String) {
         #[derive(Deserialize)]
         struct Answer {
@@ -258,14 +271,17 @@ impl Fault {
             detail: serde_json::Value,
         }
         match serde_json::from_slice::<Answer>(body) {
-            Ok(Answer { errors, message }) => match errors.into_iter().next() {
-                // Which blob is missing. Elsewhere the detail repeats the request.
-                Some(one) if one.code == "MANIFEST_BLOB_UNKNOWN" => {
-                    (clean(&one.code, 40), clean(&format!("{} {}", one.message, one.detail), 300))
+            Ok(Answer { errors, message }) => {
+                match errors.iter().find(|one| one.code == BLOB_MISSING).or(errors.first()) {
+                    // Which blob is missing. Elsewhere the detail repeats the request.
+                    Some(one) if one.code == BLOB_MISSING => {
+                        let detail = if one.detail.is_null() { String::new() } else { one.detail.to_string() };
+                        (clean(&one.code, 40), clean(&format!("{} {detail}", one.message), 300))
+                    }
+                    Some(one) => (clean(&one.code, 40), clean(&one.message, 200)),
+                    None => (String::new(), clean(message.as_ref().and_then(|m| m.as_str()).unwrap_or_default(), 200)),
                 }
-                Some(one) => (clean(&one.code, 40), clean(&one.message, 200)),
-                None => (String::new(), clean(message.as_ref().and_then(|m| m.as_str()).unwrap_or_default(), 200)),
-            },
+            }
             // A page of HTML says nothing to anybody.
             Err(_) if body.trim_ascii_start().starts_with(b"<") => (String::new(), String::new()),
             Err(_) => (String::new(), clean(&String::from_utf8_lossy(body), 200)),

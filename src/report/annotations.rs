@@ -5,7 +5,7 @@ use serde_json::json;
 use super::document::{Document, Forge};
 use super::findings::{Finding, findings};
 use crate::problem::Location;
-use crate::runner::commands::{Annotation, Dialect, Level};
+use crate::runner::commands::{Annotation, Dialect, Level, for_greedy_runners};
 
 /// GitHub shows so many of a kind for each step; the rest would only be noise in the log.
 const PER_LEVEL: usize = 10;
@@ -14,28 +14,48 @@ const PER_LEVEL: usize = 10;
 const LINKS: usize = 200;
 
 /// Workflow commands for the log of GitHub, Gitea and Forgejo, one line each, without line ends; empty elsewhere.
-/// The document must be redacted.
-pub fn lines(document: &Document) -> Vec<String> {
-    match document.context.forge {
-        Forge::GitHub | Forge::Gitea | Forge::Forgejo => {}
-        Forge::GitLab | Forge::Local => return Vec::new(),
+/// The document must be redacted. `pinned`: a check run has put the same remarks on their lines, where they must not stand twice; then
+/// they name their places in words.
+pub fn lines(document: &Document, pinned: bool) -> Vec<String> {
+    if !are_read(document) {
+        return Vec::new();
     }
     let (errors, warnings): (Vec<Finding>, Vec<Finding>) = findings(document).into_iter().partition(|f| f.error);
-    errors.iter().take(PER_LEVEL).chain(warnings.iter().take(PER_LEVEL)).filter_map(line).collect()
+    let lines = errors
+        .iter()
+        .take(PER_LEVEL)
+        .chain(warnings.iter().take(PER_LEVEL))
+        .filter_map(|finding| line(finding, pinned));
+    match document.context.forge {
+        Forge::Gitea | Forge::Forgejo => lines.map(|line| for_greedy_runners(&line)).collect(),
+        _ => lines.collect(),
+    }
 }
 
-fn line(finding: &Finding) -> Option<String> {
-    let place = finding.place.as_ref();
-    let location = place.map(|at| Location { file: at.file.clone(), line: at.line, column: at.column });
+/// A runner reads commands in the log of this run.
+pub(super) fn are_read(document: &Document) -> bool {
+    match document.context.forge {
+        Forge::GitHub | Forge::Gitea | Forge::Forgejo => true,
+        Forge::GitLab | Forge::Local => false,
+    }
+}
+
+fn line(finding: &Finding, pinned: bool) -> Option<String> {
+    let (on_line, message) = match &finding.place {
+        Some(at) if pinned => (None, format!("{at}: {}", finding.message)),
+        place => (place.as_ref(), finding.message.clone()),
+    };
+    let location = on_line.map(|at| Location { file: at.file.clone(), line: at.line, column: at.column });
     Dialect::Actions.annotation(&Annotation {
         level: if finding.error { Level::Error } else { Level::Warning },
         location: location.as_ref(),
         title: Some(&finding.title),
-        message: &finding.message,
+        message: &message,
     })
 }
 
-/// GitLab's `artifacts:reports:annotations`: links to what was published, and to the job.
+/// GitLab's `artifacts:reports:annotations`, shown on the page of the job: links to what was published, and to the report, which
+/// our components keep beside this one.
 pub fn gitlab_report(document: &Document) -> String {
     let link = |label: &str, url: &str| json!({ "external_link": { "label": clip(label), "url": url } });
     let published = document.builds.iter().flat_map(|b| &b.published);
@@ -46,7 +66,8 @@ pub fn gitlab_report(document: &Document) -> String {
         report.insert("Published images".to_owned(), images.into());
     }
     if let Some(url) = document.context.job_url.as_ref().filter(|url| is_web(url)) {
-        report.insert("StageFreight".to_owned(), json!([link("Job", url)]));
+        let page = format!("{}/artifacts/file/.stagefreight/report.html", url.trim_end_matches('/'));
+        report.insert("StageFreight".to_owned(), json!([link("Report", &page)]));
     }
     format!("{:#}\n", serde_json::Value::Object(report))
 }
@@ -66,7 +87,17 @@ mod tests {
 
     #[test]
     fn a_failed_build_is_pinned_to_its_lines() {
-        insta::assert_snapshot!(lines(&Document::new(&fixtures::failing_run())).join("\n"));
+        insta::assert_snapshot!(lines(&Document::new(&fixtures::failing_run()), false).join("\n"));
+    }
+
+    #[test]
+    fn what_a_check_run_has_pinned_is_told_in_words() {
+        let document = Document::new(&fixtures::failing_run());
+        let (pinned, plain) = (lines(&document, true), lines(&document, false));
+        assert_eq!(pinned.len(), plain.len());
+        assert!(plain.iter().any(|line| line.contains("file=Dockerfile,line=")), "{plain:?}");
+        assert!(!pinned.iter().any(|line| line.contains("file=")), "{pinned:?}");
+        assert!(pinned.iter().any(|line| line.contains("::Dockerfile:")), "{pinned:?}");
     }
 
     #[test]
@@ -74,7 +105,7 @@ mod tests {
         let text: Vec<_> = fixtures::all()
             .into_iter()
             .filter(|(name, _)| *name != "failing_run")
-            .map(|(name, outcome)| format!("{name}\n{}", lines(&fixtures::document(&outcome)).join("\n")))
+            .map(|(name, outcome)| format!("{name}\n{}", lines(&fixtures::document(&outcome), false).join("\n")))
             .collect();
         insta::assert_snapshot!(text.join("\n"));
     }
@@ -85,12 +116,12 @@ mod tests {
         let warning = outcome.builds[0].warnings[0].clone();
         outcome.builds[0].warnings =
             (0..40).map(|n| crate::buildx::event::Warning { message: format!("{n}"), ..warning.clone() }).collect();
-        assert_eq!(lines(&Document::new(&outcome)).len(), 10);
+        assert_eq!(lines(&Document::new(&outcome), false).len(), 10);
     }
 
     #[test]
     fn no_text_starts_a_line_or_a_property_of_its_own() {
-        let lines = lines(&Document::new(&fixtures::hostile("x,line=1::y\n::error::z\r\n::set-env name=a::b")));
+        let lines = lines(&Document::new(&fixtures::hostile("x,line=1::y\n::error::z\r\n::set-env name=a::b")), false);
         assert!(!lines.is_empty());
         for line in lines {
             assert!(!line.contains(['\n', '\r']), "{line}");
@@ -101,14 +132,28 @@ mod tests {
     }
 
     #[test]
+    fn runners_that_read_greedily_get_no_second_pair_of_colons() {
+        let of = |forge| {
+            let mut document = Document::new(&fixtures::hostile("in std::vector"));
+            document.context.forge = forge;
+            lines(&document, false)
+        };
+        let pairs = |line: &String| line.matches("::").count();
+        for forge in [Forge::Gitea, Forge::Forgejo] {
+            assert!(of(forge).iter().all(|line| pairs(line) == 2), "{forge:?}");
+        }
+        assert!(of(Forge::GitHub).iter().any(|line| pairs(line) > 2), "GitHub reads the message as it is");
+    }
+
+    #[test]
     fn gitlab_gets_links() {
         insta::assert_snapshot!(gitlab_report(&Document::new(&fixtures::cancelled())), @r#"
         {
           "StageFreight": [
             {
               "external_link": {
-                "label": "Job",
-                "url": "https://forge.example/acme/app/jobs/4711"
+                "label": "Report",
+                "url": "https://forge.example/acme/app/jobs/4711/artifacts/file/.stagefreight/report.html"
               }
             }
           ]

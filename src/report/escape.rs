@@ -12,6 +12,9 @@ const LINE_LIMIT: usize = 500;
 /// So many lines of a fenced block are kept, from its end.
 const LINES_LIMIT: usize = 120;
 
+/// Longer text in a diagram is cut.
+const DIAGRAM_LIMIT: usize = 60;
+
 /// Stands for empty text.
 const NOTHING: &str = "–";
 
@@ -57,6 +60,11 @@ fn inside(markdown: &str) -> String {
     }
 }
 
+/// Text that nobody interprets, on one line: no control characters, tabs neither, nothing that turns or hides what follows.
+pub(super) fn plain(text: &str) -> String {
+    one_line(text).replace('\t', " ").trim().to_owned()
+}
+
 /// Text inside HTML we write ourselves (`<summary>` …).
 pub(super) fn html(text: &str) -> String {
     entities(one_line(text).trim())
@@ -65,9 +73,7 @@ pub(super) fn html(text: &str) -> String {
 /// A fenced block: lines as they are, inside a fence longer than any they hold. Long lines are cut, and of many lines the
 /// first are left out.
 pub(super) fn fenced<'a>(lines: impl IntoIterator<Item = &'a str>) -> String {
-    let lines: Vec<Cow<'_, str>> = lines.into_iter().flat_map(str::lines).map(clean).collect();
-    let left_out = lines.len().saturating_sub(LINES_LIMIT);
-    let kept = &lines[left_out..];
+    let (left_out, kept) = last_lines(lines);
     let longest = kept.iter().map(|line| longest_run(line, '`')).max().unwrap_or(0);
     let fence = "`".repeat((longest + 1).max(3));
     let mut out = format!("{fence}text\n");
@@ -75,12 +81,37 @@ pub(super) fn fenced<'a>(lines: impl IntoIterator<Item = &'a str>) -> String {
         out.push_str(&format!("… {left_out} lines before these\n"));
     }
     for line in kept {
-        out.push_str(&clip(line, LINE_LIMIT));
+        out.push_str(&line);
         out.push('\n');
     }
     out.push_str(&fence);
     out.push('\n');
     out
+}
+
+/// The last lines of a text, clean and not too long, and how many stand before them.
+pub(super) fn last_lines<'a>(lines: impl IntoIterator<Item = &'a str>) -> (usize, Vec<String>) {
+    let lines: Vec<&str> = lines.into_iter().flat_map(str::lines).collect();
+    let left_out = lines.len().saturating_sub(LINES_LIMIT);
+    let kept = lines[left_out..].iter().map(|line| clip(&strip_controls(line), LINE_LIMIT).into_owned());
+    (left_out, kept.collect())
+}
+
+/// Text in a Mermaid diagram, without anything that its grammars, its directives or its labels read as more than text. The
+/// exact words stand in the tables.
+pub(super) fn diagram(text: &str) -> String {
+    let mut out = String::new();
+    for c in one_line(text).chars() {
+        match c {
+            ':' => out.push('∶'),
+            c if c.is_alphanumeric() || "-_./=+,()@…·".contains(c) => out.push(c),
+            // Everything else parts words.
+            _ if out.ends_with(' ') || out.is_empty() => {}
+            _ => out.push(' '),
+        }
+    }
+    let short = clip(out.trim_end(), DIAGRAM_LIMIT);
+    if short.is_empty() { NOTHING.to_owned() } else { short.into_owned() }
 }
 
 /// The address as a link destination; `None` for anything but a plain web address.
@@ -111,7 +142,21 @@ fn words(text: &str, out: &mut String) {
 /// Would a forge link it, or call somebody? Names with underscores simply read better as code.
 fn is_catchy(word: &str) -> bool {
     let lower = word.to_ascii_lowercase();
-    word.contains(['@', '#', '_']) || lower.contains("://") || lower.contains("www.") || lower.contains("mailto:")
+    let address = lower.contains("://") || lower.contains("www.") || lower.contains("mailto:");
+    let numbered = lower.split("gh-").skip(1).any(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    word.contains(['@', '#', '_']) || address || numbered || is_reference(word)
+}
+
+/// GitLab's short names: `!1 $1 &1 ~label %milestone [issue:1]`. It looks for them in the finished page, where a numeric
+/// reference is the character it stands for.
+fn is_reference(word: &str) -> bool {
+    let pairs = word.chars().zip(word.chars().skip(1));
+    pairs.into_iter().any(|(mark, next)| match mark {
+        '!' | '$' | '&' => next.is_ascii_digit(),
+        '~' | '%' => next == '"' || next.is_alphanumeric(),
+        '[' => next.is_ascii_lowercase() && word.contains(':'),
+        _ => false,
+    })
 }
 
 /// Every character with a meaning in markdown or HTML as a numeric reference, which markdown shows and never obeys. Marks
@@ -135,19 +180,10 @@ fn entities(text: &str) -> String {
     out
 }
 
-fn one_line(text: &str) -> String {
-    let lines: Vec<Cow<'_, str>> = text.lines().map(clean).collect();
+/// All of it on one line, clean and not too long.
+pub(super) fn one_line(text: &str) -> String {
+    let lines: Vec<Cow<'_, str>> = text.lines().map(strip_controls).collect();
     clip(&lines.join(" "), INLINE_LIMIT).into_owned()
-}
-
-/// A line without control characters, and without those that reverse or hide the reading direction of what follows.
-fn clean(line: &str) -> Cow<'_, str> {
-    let turns =
-        |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}' | '\u{85}');
-    match strip_controls(line) {
-        line if line.contains(turns) => Cow::Owned(line.chars().filter(|&c| !turns(c)).collect()),
-        line => line,
-    }
 }
 
 fn clip(text: &str, limit: usize) -> Cow<'_, str> {

@@ -1,11 +1,13 @@
 //! Runs as tests see them: one outcome for each way a run can go.
 
+pub(crate) mod legs;
 pub(crate) mod proofs;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::buildx::event::{BuildError, BuildFailure, Layer, Warning};
+use crate::buildx::event::{BuildError, BuildFailure, CacheSource, Layer, Warning};
+use crate::event::{Phase, Span};
 use crate::image::{Digest, Tag};
 use crate::outcome::{BuildOutcome, BuildState, BuilderFacts, Outcome, PublishedTag, Status};
 use crate::plan::{BuildMode, BuilderPlan, CachePlan, Decision, Output, Plan, Provider, Step, TargetPlan, Version};
@@ -29,6 +31,7 @@ pub(crate) fn all() -> Vec<(&'static str, Outcome)> {
         ("local_layout", local_layout()),
     ];
     all.extend(proofs::all());
+    all.extend(legs::all());
     all
 }
 
@@ -97,6 +100,7 @@ pub(crate) fn failing_run() -> Outcome {
         builder: Some(builder()),
         builds: vec![build],
         took: Duration::from_millis(16_802),
+        phases: phases_until(2, 14_230),
         ..outcome(ForgeKind::GitHub, Some(plan(vec![publish_step("app")])))
     }
 }
@@ -116,6 +120,7 @@ pub(crate) fn failing_config() -> Outcome {
         status: Status::Failure,
         failure: Some(Failure::many(FailureKind::Config, problems)),
         took: Duration::from_millis(12),
+        phases: Vec::new(),
         ..outcome(ForgeKind::GitLab, None)
     }
 }
@@ -129,7 +134,8 @@ pub(crate) fn failing_publish() -> Outcome {
     let failure = Failure::new(FailureKind::Publish, problem);
     let build =
         BuildOutcome { state: BuildState::Failed(failure.clone()), published: Vec::new(), ..published_build("app") };
-    Outcome { status: Status::Failure, failure: Some(failure), builds: vec![build], ..success() }
+    let phases = phases_until(3, 62_000);
+    Outcome { status: Status::Failure, failure: Some(failure), builds: vec![build], phases, ..success() }
 }
 
 /// SIGTERM in the middle of a build, on GitLab.
@@ -150,6 +156,7 @@ pub(crate) fn cancelled() -> Outcome {
         builder: Some(builder()),
         builds: vec![build],
         took: Duration::from_millis(5_018),
+        phases: phases_until(2, 4_100),
         ..outcome(ForgeKind::GitLab, Some(plan(vec![publish_step("app"), publish_step("worker")])))
     }
 }
@@ -171,7 +178,8 @@ pub(crate) fn dry_run() -> Outcome {
         }],
         ..plan(vec![step])
     };
-    Outcome { builds: vec![build], took: Duration::from_millis(9), ..outcome(ForgeKind::Local, Some(plan)) }
+    let took = Duration::from_millis(9);
+    Outcome { builds: vec![build], took, phases: Vec::new(), ..outcome(ForgeKind::Local, Some(plan)) }
 }
 
 /// A pull request from a fork, on Forgejo: built, not published.
@@ -256,6 +264,8 @@ pub(crate) fn local_layout() -> Outcome {
         builder: Some(builder()),
         builds: vec![build],
         took: Duration::from_millis(2_350),
+        // A laptop with plain progress: nothing was measured.
+        phases: Vec::new(),
         ..outcome(ForgeKind::Local, Some(plan(vec![step])))
     }
 }
@@ -294,13 +304,26 @@ pub(crate) fn hostile(text: &str) -> Outcome {
         build.id = text.into();
         build.verified = Some(text.into());
         build.proof = Some(proofs::hostile(text));
+        build.caches = vec![
+            CacheSource { name: text.into(), error: text.into() },
+            CacheSource { name: text.into(), error: String::new() },
+        ];
         build.loaded = vec![text.into()];
         build.layout = Some(text.into());
-        build.layers =
-            vec![Layer { stage: text.into(), instruction: text.into(), detail: text.into(), ..Layer::default() }];
-        build.warnings = vec![Warning { message: text.into(), detail: text.into(), url: text.into(), location: None }];
+        build.layers = vec![Layer {
+            stage: text.into(),
+            platform: Some(text.into()),
+            instruction: text.into(),
+            detail: text.into(),
+            start: Some(1.0),
+            seconds: 2.0,
+            ..Layer::default()
+        }];
+        let warning = |message: String| Warning { message, detail: text.into(), url: text.into(), location: None };
+        build.warnings = vec![warning(text.into()), warning(format!("FromAsCasing: {text}"))];
     }
     outcome.builds = builds;
+    outcome.phases.iter_mut().for_each(|span| span.build = Some(text.into()));
     outcome
 }
 
@@ -316,8 +339,38 @@ fn outcome(forge: ForgeKind, plan: Option<Plan>) -> Outcome {
         builds: Vec::new(),
         swept: Vec::new(),
         signing: None,
+        phases: phases(),
         notes: Vec::new(),
     }
+}
+
+/// Of a run that published.
+fn phases() -> Vec<Span> {
+    let span = |phase, build: Option<&str>, began, took| Span {
+        phase,
+        build: build.map(str::to_owned),
+        began: Duration::from_millis(began),
+        took: Duration::from_millis(took),
+        went_well: true,
+    };
+    vec![
+        span(Phase::Builder, None, 40, 420),
+        span(Phase::Build, Some("app"), 480, 38_900),
+        span(Phase::Stage, Some("app"), 39_400, 310),
+        span(Phase::Sign, None, 39_720, 640),
+        span(Phase::Tag, None, 40_370, 2_100),
+    ]
+}
+
+/// The first of these, the last of them cut short.
+fn phases_until(last: usize, took: u64) -> Vec<Span> {
+    let mut phases = phases();
+    phases.truncate(last);
+    phases.iter_mut().skip(last - 1).for_each(|span| {
+        span.took = Duration::from_millis(took);
+        span.went_well = false;
+    });
+    phases
 }
 
 pub(crate) fn context(forge: ForgeKind) -> CiContext {
@@ -401,6 +454,7 @@ fn publish_step(id: &str) -> Step {
         context: ".".into(),
         target: None,
         platforms: vec!["linux/amd64".into()],
+        leg: None,
         build_args: BTreeMap::new(),
         labels: BTreeMap::new(),
         annotations: BTreeMap::new(),
@@ -436,6 +490,7 @@ fn planned_build(id: &str) -> BuildOutcome {
         state: BuildState::NotRun { why: String::new() },
         took: Duration::ZERO,
         layers: Vec::new(),
+        caches: Vec::new(),
         warnings: Vec::new(),
         digest: None,
         image_id: None,
@@ -447,6 +502,8 @@ fn planned_build(id: &str) -> BuildOutcome {
         signatures: Vec::new(),
         loaded: Vec::new(),
         layout: None,
+        leg: None,
+        legs: Vec::new(),
     }
 }
 
@@ -471,6 +528,13 @@ fn published_build(id: &str) -> BuildOutcome {
         state: BuildState::Done,
         took: Duration::from_millis(38_900),
         layers: layers(),
+        caches: vec![
+            CacheSource { name: format!("ghcr.io/acme/{id}:cache-main"), error: String::new() },
+            CacheSource {
+                name: format!("ghcr.io/acme/{id}:cache-topic"),
+                error: format!("failed to configure registry cache importer: ghcr.io/acme/{id}:cache-topic: not found"),
+            },
+        ],
         warnings: vec![Warning {
             message: "FromAsCasing: 'as' and 'FROM' keywords' casing do not match".into(),
             detail: "The 'as' keyword should match the case of the 'from' keyword".into(),
@@ -490,7 +554,7 @@ fn published_build(id: &str) -> BuildOutcome {
 }
 
 fn layers() -> Vec<Layer> {
-    let layer = |stage: &str, index, total, instruction: &str, detail: &str, seconds| Layer {
+    let layer = |stage: &str, index, total, instruction: &str, detail: &str, start, seconds| Layer {
         stage: stage.into(),
         platform: None,
         index,
@@ -500,14 +564,15 @@ fn layers() -> Vec<Layer> {
         base_image: (instruction == "FROM").then(|| detail.split(' ').next().unwrap().to_owned()),
         cached: seconds == 0.0,
         seconds,
+        start: Some(start),
     };
     vec![
-        layer("build", 1, 4, "FROM", "rust:1.95", 0.0),
-        layer("build", 2, 4, "COPY", "Cargo.toml Cargo.lock ./", 0.0),
-        layer("build", 3, 4, "COPY", "src src", 0.1),
-        layer("build", 4, 4, "RUN", "cargo build --release", 33.8),
-        layer("", 1, 2, "FROM", "alpine:3.22", 0.0),
-        layer("", 2, 2, "COPY", "--from=build /src/target/release/app /usr/bin/app", 0.2),
+        layer("build", 1, 4, "FROM", "rust:1.95", 0.3, 0.0),
+        layer("build", 2, 4, "COPY", "Cargo.toml Cargo.lock ./", 0.3, 0.0),
+        layer("build", 3, 4, "COPY", "src src", 0.4, 0.1),
+        layer("build", 4, 4, "RUN", "cargo build --release", 0.5, 33.8),
+        layer("", 1, 2, "FROM", "alpine:3.22", 0.3, 0.0),
+        layer("", 2, 2, "COPY", "--from=build /src/target/release/app /usr/bin/app", 34.3, 0.2),
     ]
 }
 

@@ -1,8 +1,7 @@
 //! What a run came to, in one sentence for people: the first line of the summary and the last of the log.
 
-use super::document::{
-    Build, BuildError, BuildFailure, BuildState, Document, Failure, OtherTag, Output, Problem, Status, TagFate,
-};
+use super::document::{Build, BuildState, Document, OtherTag, Output, Status, TagFate};
+use super::failure::is_broken;
 use super::verdict::{proven, verdicts};
 
 /// One sentence of plain text; names stand between backticks. The document's texts in it are not escaped.
@@ -11,6 +10,18 @@ pub(super) fn headline(document: &Document) -> String {
         Status::Success => succeeded(document),
         Status::Cancelled => format!("Cancelled after {}", duration(document.seconds)),
         Status::Failure => failed(document),
+    }
+}
+
+/// What stands on top, and the sentence below it. A proof is what people look for; a run that failed for another reason says
+/// that first.
+pub(super) fn title(document: &Document) -> (String, Option<String>) {
+    let headline = headline(document);
+    match verdicts(document) {
+        None => (headline, None),
+        Some(verdict) if verdict == headline => (verdict, None),
+        Some(verdict) if document.status == Status::Success => (verdict, Some(headline)),
+        Some(verdict) => (headline, Some(verdict)),
     }
 }
 
@@ -47,9 +58,16 @@ fn succeeded(document: &Document) -> String {
     let names = listed(&done);
     let took = duration(document.seconds);
     let tags: usize = done.iter().map(|b| b.published.len()).sum();
+    let legs: usize = done.iter().map(|b| b.legs.len()).sum();
     let did = |output: Output| done.iter().any(|b| b.plan.as_ref().is_some_and(|p| p.output == output));
     let what = if tags > 0 {
-        format!("Published {names} under {}", count(tags, "tag", "tags"))
+        let merged = if legs > 0 { format!(", merged from {}", count(legs, "leg", "legs")) } else { String::new() };
+        format!("Published {names} under {}{merged}", count(tags, "tag", "tags"))
+    } else if let Some(leg) = done.iter().find_map(|b| b.leg.as_ref()) {
+        let after = if did(Output::Publish) { ", for `stagefreight merge` to publish," } else { "" };
+        format!("Built the leg {} of {names}{after}", leg.platform)
+    } else if legs > 0 {
+        format!("Found {} of {names}, published nothing", count(legs, "leg", "legs"))
     } else if did(Output::Load) {
         format!("Built and loaded {names}")
     } else if let (true, Some(layout)) = (did(Output::Layout), done[0].layout.as_ref()) {
@@ -88,41 +106,6 @@ fn failed(document: &Document) -> String {
 /// What the proofs came to, where one of them failed the run. A run can fail verification without any.
 fn unproven(document: &Document) -> Option<String> {
     proven(document).iter().any(|(_, proof)| !proof.passed).then(|| verdicts(document)).flatten()
-}
-
-/// Failed, at whatever point.
-pub(super) fn is_broken(build: &Build) -> bool {
-    matches!(build.state, BuildState::BuildFailed | BuildState::Failed)
-}
-
-/// The problem is the run's word for this failure of a build, so both are told in one place, and once.
-fn tells(problem: &Problem, build: &BuildFailure) -> bool {
-    let said = !build.summary.is_empty() && problem.what.contains(&build.summary);
-    said || build.errors.iter().any(|error| error.message == problem.what)
-}
-
-/// The run's problems that tell of this build's failure, without the lines that the end of its output shows anyway.
-pub(super) fn told_of(run: Option<&Failure>, build: &BuildFailure) -> Vec<Problem> {
-    let mut told: Vec<Problem> =
-        run.iter().flat_map(|run| &run.problems).filter(|problem| tells(problem, build)).cloned().collect();
-    let tail = build.tail.join("\n");
-    for problem in &mut told {
-        problem.snippet.take_if(|snippet| *snippet == tail);
-    }
-    told
-}
-
-/// Errors read in the output that neither these problems nor, where there are none, the summary says as well.
-pub(super) fn untold_errors<'b>(build: &'b BuildFailure, told: &[Problem]) -> impl Iterator<Item = &'b BuildError> {
-    let mut said: Vec<String> = told.iter().map(|problem| problem.what.clone()).collect();
-    said.push(build.summary.clone());
-    build.errors.iter().filter(move |error| !said.contains(&error.message))
-}
-
-/// The problems of a failure that are not the run's word for a failed build.
-pub(super) fn other_problems<'d>(document: &'d Document, failure: &'d Failure) -> Vec<&'d Problem> {
-    let broken: Vec<&BuildFailure> = document.builds.iter().filter_map(|b| b.build_failure.as_ref()).collect();
-    failure.problems.iter().filter(|problem| !broken.iter().any(|build| tells(problem, build))).collect()
 }
 
 fn listed(builds: &[&Build]) -> String {

@@ -4,28 +4,34 @@
 //! `escape`; what grows with the size of a build is left out before the summary gets larger than a forge shows.
 
 mod failure;
+mod gantt;
 mod proof;
 #[cfg(test)]
 mod tests;
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
-use super::document::{Build, BuildState, Context, Document, Layer, PublishedTag, Status};
+use super::caches;
+use super::document::{Build, CacheSource, Context, Document, PublishedTag, Status};
+use super::environment;
 use super::escape::{code, fenced, html, link, prose};
-use super::headline::{count, duration, fate, headline};
+use super::headline::{duration, fate, title};
+use super::legs;
 use super::outputs::RESULT_FILE;
+use super::plan::{Planned, nothing_ran, plans};
+use super::pulls::pulls;
 use super::retention;
+use super::rows::{ROWS, first};
 use super::signed;
-use super::verdict::verdicts;
+use super::skipped::{self, Skipped};
+use super::steps;
+use super::timeline;
+use super::verdict::level;
+use super::warnings::{Warned, warnings};
 use crate::runner::summary::fit;
 
 /// Room for the timelines; the forge's own limit is 1 MiB, and other steps' summaries are in the same file.
 const COMFORTABLE: usize = 512 * 1024;
-/// Rows of a table; the document has all of them.
-const ROWS: usize = 300;
-/// References of one build in the plan.
-const NAMES: usize = 20;
 
 /// The summary of a run. Always less than 1 MiB.
 pub fn summary(document: &Document) -> String {
@@ -47,63 +53,44 @@ fn render(document: &Document, timelines: bool) -> String {
     out.push_str(&failure::section(document));
     out.push_str(&published(document));
     out.push_str(&other_tags(document));
+    out.push_str(&legs(document));
     out.push_str(&kept_here(document));
-    out.push_str(&old_tags(document));
     out.push_str(&proof::section(document));
-    out.push_str(&notes(document));
+    out.push_str(&gantt::section(&timeline::timeline(document)));
+    out.push_str(&cache(document));
     if nothing_ran(document) {
         out.push_str(&format!("### Plan\n\n{}\n", plan(document)));
     }
     out.push_str(&skipped(document));
     out.push_str(&checks(document));
+    out.push_str(&notes(document));
+    out.push_str(&old_tags(document));
     if timelines {
-        document.builds.iter().for_each(|build| out.push_str(&timeline(build)));
+        document.builds.iter().for_each(|build| out.push_str(&steps(build)));
     }
     if !nothing_ran(document) && !document.builds.is_empty() {
-        let plan = plan(document);
-        out.push_str(&format!("<details>\n<summary>Plan</summary>\n\n{plan}\n</details>\n\n"));
+        out.push_str(&format!("{}\n", folded("Plan", &plan(document))));
     }
     out.push_str(&environment(document));
     out
 }
 
-/// What stands on top, and the sentence below it. A proof is what people look for; a run that failed for another reason says
-/// that first.
-fn title(document: &Document) -> (String, Option<String>) {
-    let headline = headline(document);
-    match verdicts(document) {
-        None => (headline, None),
-        Some(verdict) if verdict == headline => (verdict, None),
-        Some(verdict) if document.status == Status::Success => (verdict, Some(headline)),
-        Some(verdict) => (headline, Some(verdict)),
-    }
-}
-
-/// A plan and nothing more: a dry run, or one that failed before its first build.
-fn nothing_ran(document: &Document) -> bool {
-    !document.builds.is_empty() && document.builds.iter().all(|b| b.state == BuildState::NotRun)
-}
-
 fn plan(document: &Document) -> String {
-    let rows = document.builds.iter().filter_map(|build| {
-        let plan = build.plan.as_ref()?;
+    let rows = plans(document).map(|Planned { build, plan, names, more, proof, hash }| {
         let stage = plan.target.as_ref().map(|stage| format!(" stage {}", code(stage))).unwrap_or_default();
-        let from = format!("{} in {}{stage}", code(&plan.dockerfile), code(&plan.context));
-        let platforms: Vec<String> = plan.platforms.iter().map(|p| code(p)).collect();
-        let mut names: Vec<String> = plan.names.iter().take(NAMES).map(|name| code(name)).collect();
-        if plan.names.len() > NAMES {
-            names.push(format!("and {} more", plan.names.len() - NAMES));
-        }
-        let proof = build.verified.as_deref().unwrap_or(&plan.mode);
-        let hash: String = plan.plan_hash.chars().take(12).collect();
-        Some(format!(
-            "| {} | {from} | {} | {} | {} | {} |\n",
+        let platforms: Vec<String> = plan.platforms.iter().map(|platform| code(platform)).collect();
+        let more = (more > 0).then(|| format!("and {more} more"));
+        let names: Vec<String> = names.iter().map(|name| code(name)).chain(more).collect();
+        format!(
+            "| {} | {} in {}{stage} | {} | {} | {} | {} |\n",
             code(&build.id),
+            code(&plan.dockerfile),
+            code(&plan.context),
             platforms.join("<br>"),
             names.join("<br>"),
             prose(proof),
             code(&hash)
-        ))
+        )
     });
     format!(
         "| Build | From | Platforms | To | Proof | Plan hash |\n| --- | --- | --- | --- | --- | --- |\n{}",
@@ -151,13 +138,7 @@ fn published(document: &Document) -> String {
     }
     let rows = tags.iter().map(|tag| format!("| {} | {} |\n", code(&tag.reference), code(&tag.digest)));
     let mut out = format!("### Published\n\n| Image | Digest |\n| --- | --- |\n{}\n", limited(rows));
-    let mut pulls: Vec<(&str, String)> = Vec::new();
-    for tag in tags {
-        if pulls.len() < 20 && pulls.iter().all(|(repository, _)| *repository != tag.repository) {
-            pulls.push((&tag.repository, format!("docker pull {}", tag.reference)));
-        }
-    }
-    out.push_str(&fenced(pulls.iter().map(|(_, line)| line.as_str())));
+    out.push_str(&fenced(pulls(document).iter().map(String::as_str)));
     out.push('\n');
     signed::sentence(document).iter().for_each(|said| out.push_str(&format!("{}\n\n", prose(said))));
     out
@@ -176,6 +157,32 @@ fn other_tags(document: &Document) -> String {
         return String::new();
     }
     format!("### Other tags\n\n| Tag | What became of it |\n| --- | --- |\n{}\n", limited(rows.into_iter()))
+}
+
+/// The platforms and the jobs that built them; or what this job leaves for the one that merges.
+fn legs(document: &Document) -> String {
+    let rows: String = limited(legs::merged(document).map(|(build, leg)| {
+        let job = leg.job.as_deref().map(prose).unwrap_or_default();
+        let job = match leg.job_url.as_deref().and_then(link) {
+            Some(url) if !job.is_empty() => format!("[{job}]({url})"),
+            _ => job,
+        };
+        let trust = leg.trust.map_or("–", level);
+        let (platform, digest) = (code(&leg.platform), code(&leg.digest));
+        format!("| {} | {platform} | {digest} | {trust} | {} | {job} |\n", code(&build.id), duration(leg.seconds))
+    }));
+    if !rows.is_empty() {
+        return format!(
+            "### Legs\n\n| Build | Platform | Digest | Trust | Time | Job |\n| --- | --- | --- | --- | --: | --- |\n{rows}\n"
+        );
+    }
+    section(
+        "Leg",
+        legs::written(document).map(|(build, file)| {
+            let digest = build.digest.as_deref().map(|digest| format!(" {}", code(digest))).unwrap_or_default();
+            format!("- {}{digest}: {}, for `stagefreight merge`\n", code(&build.id), code(file))
+        }),
+    )
 }
 
 fn old_tags(document: &Document) -> String {
@@ -203,77 +210,55 @@ fn notes(document: &Document) -> String {
 }
 
 fn skipped(document: &Document) -> String {
-    let row = |kind: &str, id: &str, why: &str| format!("| {kind} {} | {} |\n", code(id), prose(why));
-    let mut rows = Vec::new();
-    for build in &document.builds {
-        // Where nothing ran at all the headline says so; a reason for each build would only repeat it.
-        let why = build.why.iter().filter(|_| !nothing_ran(document) || document.failure.is_some());
-        rows.extend(why.map(|why| row("build", &build.id, why)));
-        let out = build.targets.iter().filter(|target| !target.included);
-        rows.extend(out.map(|target| row("target", &target.id, &target.why)));
-    }
-    rows.extend(document.left_out.iter().map(|build| row("build", &build.id, &build.why)));
-    if rows.is_empty() {
-        return String::new();
-    }
-    format!("### Skipped\n\n| What | Why |\n| --- | --- |\n{}\n", limited(rows))
+    let row = |out: &Skipped<'_>| format!("| {} {} | {} |\n", out.kind, code(out.id), prose(out.why));
+    let rows = limited(skipped::untold(document).iter().map(row));
+    if rows.is_empty() { rows } else { format!("### Skipped\n\n| What | Why |\n| --- | --- |\n{rows}\n") }
 }
 
 fn checks(document: &Document) -> String {
-    let warnings = document.builds.iter().flat_map(|b| &b.warnings).map(|warning| {
-        let place = warning.location.as_ref().map(|at| format!("{}: ", failure::place(at))).unwrap_or_default();
-        format!("- {place}{}\n", prose(&warning.message))
-    });
-    section("Warnings of the build checks", warnings)
-}
-
-fn timeline(build: &Build) -> String {
-    if build.layers.is_empty() {
-        return String::new();
-    }
-    let cached = build.layers.iter().filter(|layer| layer.cached).count();
-    let title = format!(
-        "<details>\n<summary>Build <code>{}</code>: {}, {cached} cached, {}</summary>\n\n",
-        html(&build.id),
-        count(build.layers.len(), "step", "steps"),
-        duration(build.seconds),
-    );
-    let rows = build.layers.iter().map(|layer| {
-        let (mark, time) = if layer.cached { ("cached", String::new()) } else { ("", duration(layer.seconds)) };
-        format!("| {} | {mark} | {time} |\n", code(&step_name(layer)))
-    });
-    format!("{title}| Step | Cache | Time |\n| --- | --- | --: |\n{}\n</details>\n\n", limited(rows))
-}
-
-/// `[linux/arm64 build 2/4] RUN make`, as BuildKit names it.
-fn step_name(layer: &Layer) -> String {
-    let place = if layer.total > 0 { format!("{}/{}", layer.index, layer.total) } else { String::new() };
-    let parts = [layer.platform.as_deref().unwrap_or_default(), &layer.stage, &place];
-    let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-    let bracket = if parts.is_empty() { String::new() } else { format!("[{}] ", parts.join(" ")) };
-    format!("{bracket}{} {}", layer.instruction, layer.detail)
-}
-
-/// What a person asks for who compares two runs.
-fn environment(document: &Document) -> String {
-    let mut rows = String::new();
-    let mut row = |name: &str, value: &str| {
-        if !value.is_empty() {
-            let _ = writeln!(rows, "| {name} | {} |", code(value));
-        }
+    let row = |Warned { at, rule, page, said }: Warned<'_>| {
+        let place = at.map(|at| format!("{}: ", failure::place(at))).unwrap_or_default();
+        let rule = match (rule, page) {
+            (Some(rule), Some(page)) => format!("[{rule}]({page}): "),
+            (Some(rule), None) => format!("{rule}: "),
+            (None, _) => String::new(),
+        };
+        format!("- {place}{rule}{}\n", prose(said))
     };
-    if let Some(builder) = &document.builder {
-        row("Builder", &format!("{} ({}, {})", builder.name, builder.driver, builder.action));
-        row("Endpoint", &builder.endpoint);
-        row("BuildKit", &builder.buildkit);
-        row("buildx", &builder.buildx);
+    section("Warnings of the build checks", warnings(document).map(row))
+}
+
+/// What the cache spared, as measured.
+fn cache(document: &Document) -> String {
+    let row = |cache: &CacheSource| format!("- {}: {}\n", code(&cache.name), prose(&caches::fate(cache)));
+    match caches::hits(document) {
+        None => String::new(),
+        Some(said) => {
+            let read = limited(caches::sources(document).into_iter().map(row));
+            format!("### Cache\n\n{}\n\n{read}{}", prose(&said), if read.is_empty() { "" } else { "\n" })
+        }
     }
-    if let Some(cache) = &document.cache {
-        row("Cache", &cache.mode);
-        cache.skipped.iter().take(10).for_each(|why| row("Cache left out", why));
-    }
-    row("StageFreight", &document.tool.version);
-    format!("<details>\n<summary>Environment</summary>\n\n| | |\n| --- | --- |\n{rows}\n</details>\n")
+}
+
+fn steps(build: &Build) -> String {
+    let Some(counted) = steps::counted(build) else { return String::new() };
+    let rows = limited(build.layers.iter().map(|layer| {
+        let (mark, time) = if layer.cached { ("cached", String::new()) } else { ("", duration(layer.seconds)) };
+        format!("| {} | {mark} | {time} |\n", code(&steps::name(layer)))
+    }));
+    let title = format!("Build <code>{}</code>: {counted}", html(&build.id));
+    folded(&title, &format!("| Step | Cache | Time |\n| --- | --- | --: |\n{rows}")) + "\n"
+}
+
+fn environment(document: &Document) -> String {
+    let rows = environment::rows(document);
+    let rows: String = rows.iter().map(|(name, value)| format!("| {name} | {} |\n", code(value))).collect();
+    folded("Environment", &format!("| | |\n| --- | --- |\n{rows}"))
+}
+
+/// What only those see who open it.
+fn folded(title: &str, body: &str) -> String {
+    format!("<details>\n<summary>{title}</summary>\n\n{body}\n</details>\n")
 }
 
 fn section(title: &str, rows: impl IntoIterator<Item = String>) -> String {
@@ -281,13 +266,14 @@ fn section(title: &str, rows: impl IntoIterator<Item = String>) -> String {
     if rows.is_empty() { rows } else { format!("### {title}\n\n{rows}\n") }
 }
 
-/// The first rows of a list or a table, and how many more there are.
 fn limited(rows: impl IntoIterator<Item = String>) -> String {
-    let mut rows = rows.into_iter();
-    let mut out: String = rows.by_ref().take(ROWS).collect();
-    match rows.count() {
-        0 => {}
-        more => out.push_str(&format!("\n… and {more} more, see `{RESULT_FILE}`\n")),
+    cut(rows, ROWS)
+}
+
+/// The first rows of a list or a table, and how many more there are.
+fn cut(rows: impl IntoIterator<Item = String>, limit: usize) -> String {
+    match first(rows, limit) {
+        (shown, 0) => shown,
+        (shown, more) => format!("{shown}\n… and {more} more, see `{RESULT_FILE}`\n"),
     }
-    out
 }

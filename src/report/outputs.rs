@@ -17,7 +17,7 @@ const METADATA_LIMIT: usize = 60_000;
 /// An output, as `action.yml`, the templates and the README describe it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OutputSpec {
-    /// Its name; `STAGEFREIGHT_` and the name in capitals in a dotenv report.
+    /// Its name; `STAGEFREIGHT_` and the name in capitals in a dotenv report, but see [`name_in_dotenv`].
     pub name: &'static str,
     /// What it holds.
     pub description: &'static str,
@@ -128,7 +128,7 @@ impl Outputs {
 
     /// Names and values for a GitLab dotenv report, in the order of [`OUTPUTS`].
     pub fn for_dotenv(&self) -> Vec<(&'static str, String)> {
-        self.values(|name| match name {
+        let values = self.values(|name| match name {
             "tags" => self.tags.join(","),
             "provenance" => self.provenance.join(","),
             "published" => {
@@ -137,7 +137,8 @@ impl Outputs {
                 all.join(",")
             }
             _ => self.metadata.as_ref().map(|_| METADATA_FILE.to_owned()).unwrap_or_default(),
-        })
+        });
+        values.into_iter().map(|(name, value)| (name_in_dotenv(name), value)).collect()
     }
 
     /// `shaped` gives the values whose form depends on the runner.
@@ -166,6 +167,16 @@ impl Outputs {
             })
             .collect();
         serde_json::to_string(&all).unwrap_or_default()
+    }
+}
+
+/// What an output is called in a dotenv report. Its variables are set in every later job, over what that job's own `variables`
+/// say, so none may be the twin of an input: the tags of one image would become those of the next.
+pub fn name_in_dotenv(output: &'static str) -> &'static str {
+    match output {
+        "tags" => "image-tags",
+        "provenance" => "image-provenance",
+        other => other,
     }
 }
 
@@ -274,7 +285,9 @@ mod tests {
         two.builds.push(two.builds[0].clone());
         two.builds[1].id = "worker".into();
         two.builds[1].proof.as_mut().unwrap().provenance = Some(".stagefreight/provenance/crucible-b.json".into());
-        let value = |values: Vec<(&str, String)>| values.into_iter().find(|(name, _)| *name == "provenance").unwrap().1;
+        let value = |values: Vec<(&str, String)>| {
+            values.into_iter().find(|(name, _)| ["provenance", "image-provenance"].contains(name)).unwrap().1
+        };
         let both = [".stagefreight/provenance/crucible-0123456789ab.json", ".stagefreight/provenance/crucible-b.json"];
         assert_eq!(value(outputs(&two, None).for_actions()), both.join("\n"));
         assert_eq!(value(outputs(&two, None).for_dotenv()), both.join(","));

@@ -13,15 +13,17 @@ use std::path::{Path, PathBuf};
 
 use super::document::{Document, Forge};
 use super::outputs::{METADATA_FILE, Outputs, RESULT_FILE};
-use super::{annotations, code_quality, markdown};
+use super::{annotations, code_quality, html, markdown};
 use crate::outcome::Outcome;
 use crate::problem::{Failure, FailureKind, Problem};
 use crate::runner::{self, RunnerFiles};
 
 /// Directory of our documents, relative to the workspace.
-const DIRECTORY: &str = ".stagefreight";
+pub(super) const DIRECTORY: &str = ".stagefreight";
 /// The step summary, kept.
 pub const SUMMARY_FILE: &str = ".stagefreight/summary.md";
+/// The same as a page for a browser.
+pub const PAGE_FILE: &str = ".stagefreight/report.html";
 /// GitLab's code quality report.
 pub const CODE_QUALITY_FILE: &str = ".stagefreight/codequality.json";
 /// GitLab's annotations report.
@@ -67,6 +69,7 @@ fn documents(document: &Document, outputs: &Outputs, summary: &str, workspace: &
         None => drop(fs::remove_file(workspace.join(METADATA_FILE))),
     }
     said.notes.extend(put(SUMMARY_FILE, summary));
+    said.notes.extend(put(PAGE_FILE, &html::page(document)));
     if document.context.forge == Forge::GitLab {
         said.notes.extend(put(CODE_QUALITY_FILE, &code_quality::report(document)));
         said.notes.extend(put(ANNOTATIONS_FILE, &annotations::gitlab_report(document)));

@@ -96,6 +96,8 @@ async fn work(request: &Request, call: &Call, cancel: &CancellationToken) -> Res
         let what = format!("nothing is deleted in a run whose code is not trusted: {reason}");
         return Err(Failure::new(FailureKind::Credentials, Problem::new(what)));
     }
+    // Whoever asked for a run that touches nothing means this, too.
+    let call = &Call { apply: call.apply && !request.inputs.dry_run, ..call.clone() };
     let active = chosen(request, &call.targets)?;
     let shelves = shelves(request, &active).map_err(|problem| Failure::new(FailureKind::Config, problem))?;
     let access = access::of_targets(request, &active, cancel).await?;
@@ -127,6 +129,9 @@ async fn one(
     let planned = plan(catalog, &question, cancel).await;
     let mut text = render::plan(&planned);
     if !call.apply {
+        if request.inputs.dry_run {
+            text.push_str("  dry-run: nothing was deleted\n");
+        }
         text.push_str(&problems(planned.obstacle.iter()));
         return (text, json!({ "plan": planned }), planned.obstacle.is_none());
     }

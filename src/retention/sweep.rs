@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::shelf::{Shelf, retention, shelves};
 use super::{Swept, apply, plan, render};
 use crate::access::{Access, published};
-use crate::event::Events;
+use crate::event::{Events, Phase};
 use crate::outcome::{BuildState, Outcome};
 use crate::plan::{Plan, TargetPlan};
 use crate::problem::Problem;
@@ -51,7 +51,8 @@ pub async fn sweep(
         Ok((all, said))
     };
     // The work never fails.
-    if let Ok(all) = events.section("retention", "Old tags", work).await {
+    let section = Box::pin(events.section("retention", "Old tags", work));
+    if let Ok(all) = events.timed(Phase::Retention, None, section).await {
         outcome.notes.extend(all.iter().flat_map(troubles));
         outcome.swept = all;
     }

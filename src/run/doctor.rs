@@ -16,7 +16,7 @@ use crate::inputs::Inputs;
 use crate::pipeline;
 use crate::plan::{self, Plan};
 use crate::preflight::registries::Depth;
-use crate::preflight::{Aspect, Check, Examination, State, Subject, builder, registries};
+use crate::preflight::{Aspect, Check, Examination, State, Subject, builder, dockerfiles, registries};
 use crate::problem::{Failure, FailureKind, Problem};
 use crate::redact::Redactor;
 use crate::report::terminal::{self, checks};
@@ -138,9 +138,10 @@ async fn with_builder(
         Err(failure) => return failed(&Subject::Builder, Aspect::Builder, failure).collect(),
     };
     let asked = workplace.asked(&backend, access, private);
-    let (facts, reachable) = tokio::join!(
+    let (facts, reachable, dockerfiles) = tokio::join!(
         workplace.builder.describe(&workplace.buildx, &workplace.version, cancel),
-        builder::reachable(&plan, asked, cancel)
+        builder::reachable(&plan, asked, cancel),
+        dockerfiles::check(&plan.steps, &request.source.root, asked, cancel)
     );
     let mut checks = vec![Check {
         subject: Subject::Builder,
@@ -153,6 +154,7 @@ async fn with_builder(
     checks.extend(backend.notes.iter().chain(&workplace.builder.notes).map(warn));
     checks.extend(builder::outputs(&plan.steps, asked.builder.driver, asked.containerd));
     checks.extend(builder::platforms(&plan.steps, &facts));
+    checks.extend(dockerfiles);
     checks.extend(reachable);
     checks
 }

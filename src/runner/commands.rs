@@ -128,6 +128,22 @@ pub(super) fn random_name() -> String {
     format!("stagefreight_{:032x}", rand::random::<u128>())
 }
 
+/// A command for runners that end its properties at the last `::` of a line, not at the first as GitHub does: act's pattern, and with it
+/// Forgejo's and most of Gitea's. There is no escape for a colon in the data that any of them undoes, so a space without width stands
+/// between two of them: it looks the same.
+pub fn for_greedy_runners(line: &str) -> String {
+    let Some(end) = line.get(2..).and_then(|rest| rest.find("::")) else { return line.to_owned() };
+    let (command, data) = line.split_at(end + 4);
+    let mut out = command.to_owned();
+    for c in data.chars() {
+        if c == ':' && out.ends_with(':') {
+            out.push('\u{200b}');
+        }
+        out.push(c);
+    }
+    out
+}
+
 /// Escapes the data of a workflow command (what follows the second `::`).
 pub fn escape_data(text: &str) -> String {
     escape(text, false)

@@ -39,7 +39,7 @@ impl CiContext {
 
     fn settled_trust(&self, git: &Git) -> Trust {
         let at_own_commit = self.commit.is_some() && git.head == self.commit;
-        if github::privileged(&self.event_name) && at_own_commit && !self.dependabot() && self.actions() {
+        if github::is_privileged(&self.event_name) && at_own_commit && !self.dependabot() && self.actions() {
             return Trust::Trusted;
         }
         self.trust.clone()

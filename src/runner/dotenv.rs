@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use super::outputs::Rendered;
@@ -82,7 +83,9 @@ fn bad_value(value: &str) -> Option<&'static str> {
 fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let directory = path.parent().filter(|d| !d.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(directory)?;
-    let mut file = tempfile::Builder::new().prefix(".outputs").tempfile_in(directory)?;
+    // GitLab's helper, which uploads it, may be another user.
+    let readable = std::fs::Permissions::from_mode(0o644);
+    let mut file = tempfile::Builder::new().prefix(".outputs").permissions(readable).tempfile_in(directory)?;
     file.write_all(bytes)?;
     file.persist(path)?;
     Ok(())

@@ -5,7 +5,14 @@ use super::{github, names};
 use crate::environment::Environment;
 
 /// As on GitHub, and the names both forges give the same token.
-const TOKENS: [&str; 5] = ["INPUT_GITHUB-TOKEN", "INPUT_GITHUB_TOKEN", "GITHUB_TOKEN", "GITEA_TOKEN", "FORGEJO_TOKEN"];
+const TOKENS: [&str; 6] = [
+    "INPUT_GITHUB-TOKEN",
+    "INPUT_GITHUB_TOKEN",
+    "STAGEFREIGHT_GITHUB_TOKEN",
+    "GITHUB_TOKEN",
+    "GITEA_TOKEN",
+    "FORGEJO_TOKEN",
+];
 
 /// The context on a runner of Gitea or Forgejo.
 pub(super) fn context(env: &Environment, forge: ForgeKind) -> CiContext {

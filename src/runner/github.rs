@@ -7,7 +7,7 @@ use crate::environment::{Environment, Vars};
 use crate::secret::Secret;
 
 /// Where a token for the forge may be: the action's input first, under both spellings of its dash, then the environment.
-const TOKENS: [&str; 3] = ["INPUT_GITHUB-TOKEN", "INPUT_GITHUB_TOKEN", "GITHUB_TOKEN"];
+const TOKENS: [&str; 4] = ["INPUT_GITHUB-TOKEN", "INPUT_GITHUB_TOKEN", "STAGEFREIGHT_GITHUB_TOKEN", "GITHUB_TOKEN"];
 
 /// The context on a GitHub runner.
 pub(super) fn context(env: &Environment) -> CiContext {
@@ -117,7 +117,7 @@ fn event_kind(name: &str, on_tag: bool, payload: &Payload) -> EventKind {
 
 /// Runs that hold the repository's own credentials although a stranger can bring them about. They start on a commit of
 /// the repository itself; [`CiContext::complete`] trusts them when that is what was checked out.
-pub(super) fn privileged(event_name: &str) -> bool {
+pub(crate) fn is_privileged(event_name: &str) -> bool {
     matches!(event_name, "pull_request_target" | "workflow_run" | "issue_comment")
 }
 
@@ -131,7 +131,7 @@ fn trust(event_name: &str, git_ref: &str, payload: &Result<Payload, String>) -> 
     let about_request = event_name.starts_with("pull_request") || git_ref.starts_with("refs/pull/");
     let payload = match payload {
         Ok(payload) => payload,
-        Err(why) if about_request || privileged(event_name) => {
+        Err(why) if about_request || is_privileged(event_name) => {
             return untrusted(format!("nobody can say whose code this is: the event could not be read ({why})"));
         }
         Err(_) => return Trust::Trusted,

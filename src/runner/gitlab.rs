@@ -44,7 +44,7 @@ pub(super) fn context(env: &Environment) -> CiContext {
         job_url: names::url_var(vars, "CI_JOB_URL"),
         runner: names::text_var(vars, "CI_RUNNER_DESCRIPTION"),
         actor: names::text_var(vars, "GITLAB_USER_LOGIN"),
-        workspace: names::path_var(env, "CI_PROJECT_DIR").unwrap_or_else(|| env.cwd.clone()),
+        workspace: workspace(env),
         files: RunnerFiles {
             output: None,
             summary: None,
@@ -54,6 +54,12 @@ pub(super) fn context(env: &Environment) -> CiContext {
         registry: registry(vars),
         debug: vars.flag("CI_DEBUG_TRACE"),
     }
+}
+
+/// The checkout. A job begins in it; gitlab-ci-local's shell executor names the directory it would have in a container.
+fn workspace(env: &Environment) -> PathBuf {
+    let laptop = env.vars.get("GITLAB_CI") == Some("false");
+    names::path_var(env, "CI_PROJECT_DIR").filter(|_| !laptop).unwrap_or_else(|| env.cwd.clone())
 }
 
 fn event_kind(source: &str, request: bool, on_tag: bool) -> EventKind {

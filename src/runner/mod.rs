@@ -19,12 +19,13 @@ pub mod summary;
 
 #[cfg(test)]
 #[path = "../../tests/support/runner_fixture.rs"]
-mod fixture;
+pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;
 
 pub use commands::Dialect;
 pub use context::*;
+pub(crate) use github::is_privileged;
 pub use neutralise::{neutralise, neutralise_text};
 
 use crate::environment::Environment;
@@ -52,6 +53,9 @@ pub fn detect(env: &Environment) -> CiContext {
 
 /// Variables in which runners hand out secrets of their own: masked wherever we write.
 pub const SECRET_VARIABLES: &[&str] = &[
+    "INPUT_GITHUB-TOKEN",
+    "INPUT_GITHUB_TOKEN",
+    "STAGEFREIGHT_GITHUB_TOKEN",
     "GITHUB_TOKEN",
     "GITEA_TOKEN",
     "FORGEJO_TOKEN",

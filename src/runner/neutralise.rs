@@ -10,7 +10,7 @@ use std::borrow::Cow;
 /// - terminal control sequences and control characters are gone, tabs stay. A carriage return inside becomes a space: it
 ///   ends a line for GitHub's runner, so what follows it could otherwise be a command;
 /// - `::` at the start of the line and `##[` anywhere, which runners read as commands, are broken by a space;
-/// - bytes that are not UTF-8 may be replaced by U+FFFD.
+/// - bytes that are not UTF-8 are replaced by U+FFFD: alone they are controls to some terminals.
 pub fn neutralise(line: &[u8]) -> Cow<'_, [u8]> {
     if is_clean(line) {
         return Cow::Borrowed(line);
@@ -46,13 +46,16 @@ pub fn strip_controls(line: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// Control characters, and those that turn the reading direction of what follows or end a line for some: a log is read as it
+/// was written.
 fn is_control(c: char) -> bool {
-    c.is_control() && c != '\t'
+    (c.is_control() && c != '\t')
+        || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
 }
 
 /// Nothing to do? Two passes: the first is branch-free so that it compiles to vector code, and settles most lines.
 fn is_clean(line: &[u8]) -> bool {
-    let suspicious = |b: u8| (b < 0x20) & (b != b'\t') | (b == 0x7f) | (b == 0xc2) | (b == b'#');
+    let suspicious = |b: u8| (b < 0x20) & (b != b'\t') | (b >= 0x7f) | (b == b'#');
     let mut any = false;
     for chunk in line.chunks(64) {
         any |= chunk.iter().fold(false, |found, &b| found | suspicious(b));
@@ -63,13 +66,16 @@ fn is_clean(line: &[u8]) -> bool {
     !starts_command(line)
 }
 
-/// The exact question behind the first pass's `C2` (the lead byte of the C1 controls, but also of `©`) and `#`.
+/// The exact question behind the first pass's bytes outside ASCII and its `#`. `C2` and `E2` are the lead bytes of C1 controls
+/// and of marks of direction, but also of `©` and `…`.
 fn really_clean(line: &[u8]) -> bool {
-    line.iter().enumerate().all(|(at, &b)| match b {
+    let text = line.is_ascii() || std::str::from_utf8(line).is_ok();
+    text && line.iter().enumerate().all(|(at, &b)| match b {
         b'\t' => true,
         0..0x20 | 0x7f => false,
-        b'#' => !line[at..].starts_with(b"##["),
+        b'#' => !matches!(line[at + 1..], [b'#', b'[' | 0x80..=0xff, ..] | [0x80..=0xff, ..]),
         0xc2 => !line.get(at + 1).is_some_and(|next| (0x80..0xa0).contains(next)),
+        0xe2 => !matches!(line[at + 1..], [0x80, 0xa8..=0xae, ..] | [0x81, 0xa6..=0xa9, ..]),
         _ => true,
     })
 }
@@ -83,15 +89,26 @@ fn starts_command(line: &[u8]) -> bool {
     }
 }
 
-/// What a runner sees at the start of a line: it trims Unicode white space, and a byte order mark may vanish too.
+/// What a runner sees at the start of a line: it trims Unicode white space, and characters without weight (a byte order mark,
+/// zero-width ones) are nothing to a comparison by culture, which .NET makes.
 fn trimmed(line: &str) -> &str {
-    line.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}')
+    line.trim_start_matches(|c: char| c.is_whitespace() || is_weightless(c))
+}
+
+fn is_weightless(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{206a}'..='\u{206f}' | '\u{feff}')
 }
 
 fn rewrite(line: &str) -> String {
     // Controls first: what they hide (`:\0:`, `#\x1b[0m#[`) must not come together unseen.
     let plain = strip_controls(line);
-    let plain = plain.replace("##[", "## [");
+    let mut plain = plain.replace("##[", "## [");
+    if !plain.is_ascii() && plain.contains('#') {
+        let bare: String = plain.chars().filter(|&c| !is_weightless(c)).collect();
+        if bare.contains("##[") {
+            plain = bare.replace("##[", "## [");
+        }
+    }
     let body = trimmed(&plain);
     if !body.starts_with("::") {
         return plain;

@@ -41,6 +41,9 @@ pub async fn resolve(
     let required = sign.mode == SignMode::Required;
     let refuse =
         |what: &str, hint: &str| Err(failed(Problem::new(format!("sign.mode is `required`, and {what}")).hint(hint)));
+    if plan.steps.iter().any(|step| step.leg.is_some()) {
+        return off("this run is a leg; the image is signed when it is merged");
+    }
     if sign.mode == SignMode::Off {
         return off("sign.mode is `off`");
     }

@@ -17,7 +17,7 @@ const NAMED: usize = 5;
 /// How many entries are looked at.
 const ENTRIES: usize = 200_000;
 /// Deeper directories are not looked into.
-const DEPTH: usize = 64;
+pub(super) const DEPTH: usize = 64;
 /// A larger ignore file is none.
 const IGNORE_LIMIT: u64 = 1 << 20;
 
@@ -48,11 +48,15 @@ pub fn older_than(context: &Path, ignore: &str, epoch: Timestamp) -> OldFiles {
 /// What people are told when a context holds files older than the epoch; `None` where it holds none. A Dockerfile's own
 /// ignore file goes before that of the context.
 pub fn too_old(context: &Path, dockerfile: &Path, epoch: Timestamp) -> Option<Problem> {
+    let old = older_than(context, &read_ignore(context, dockerfile).unwrap_or_default(), epoch);
+    (old.count > 0).then(|| problem(&old, epoch))
+}
+
+/// The ignore file that counts for a context and a Dockerfile.
+pub(super) fn read_ignore(context: &Path, dockerfile: &Path) -> Option<String> {
     let mut own = dockerfile.as_os_str().to_owned();
     own.push(".dockerignore");
-    let ignore = read_bounded(Path::new(&own)).or_else(|| read_bounded(&context.join(".dockerignore")));
-    let old = older_than(context, &ignore.unwrap_or_default(), epoch);
-    (old.count > 0).then(|| problem(&old, epoch))
+    read_bounded(Path::new(&own)).or_else(|| read_bounded(&context.join(".dockerignore")))
 }
 
 fn problem(old: &OldFiles, epoch: Timestamp) -> Problem {

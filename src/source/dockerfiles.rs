@@ -67,6 +67,8 @@ fn walk(root: &Path, depth: usize) -> Vec<String> {
     let walk = WalkBuilder::new(root)
         .max_depth(Some(depth))
         .follow_links(false)
+        // A checkout may lie in a directory that another one ignores, as a runner's builds do.
+        .parents(false)
         .ignore(false)
         .git_global(false)
         .require_git(false)

@@ -8,6 +8,7 @@ mod dockerfiles;
 mod dockerignore;
 mod git;
 mod language;
+mod listing;
 mod remote;
 mod tags;
 
@@ -24,6 +25,7 @@ pub use context::{OldFiles, older_than, too_old};
 pub use dockerfiles::clean_path;
 pub use git::child_git_env;
 pub use language::detect_language;
+pub use listing::files;
 pub use remote::{strip_credentials, web_url};
 
 use crate::problem::Problem;

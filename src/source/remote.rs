@@ -20,12 +20,15 @@ pub fn web_url(address: &str) -> Option<String> {
         return None;
     }
     let (scheme, host, path) = match split_url(address) {
-        Some((scheme @ ("http" | "https"), authority, path)) => (scheme, authority.rsplit('@').next()?, path),
-        Some(("ssh" | "git" | "git+ssh" | "ssh+git", authority, path)) => {
+        Some((scheme, authority, path)) => {
             let host = authority.rsplit('@').next()?;
-            ("https", without_port(host), path)
+            match scheme.to_ascii_lowercase().as_str() {
+                "http" => ("http", host, path),
+                "https" => ("https", host, path),
+                "ssh" | "git" | "git+ssh" | "ssh+git" => ("https", without_port(host), path),
+                _ => return None,
+            }
         }
-        Some(_) => return None,
         None => {
             let (host, path) = split_scp(address)?;
             ("https", host, path)

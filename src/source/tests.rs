@@ -379,6 +379,15 @@ fn dockerfiles_are_found_by_name_nearest_first() {
 }
 
 #[test]
+fn a_checkout_in_a_directory_that_another_one_ignores() {
+    let outer = tempfile::tempdir().unwrap();
+    file(outer.path(), ".gitignore", "builds/\n");
+    file(outer.path(), "builds/.gitignore", "*\n");
+    file(outer.path(), "builds/job/Dockerfile", "FROM scratch\n");
+    assert_eq!(source(&outer.path().join("builds/job")).dockerfile_paths(), ["Dockerfile"]);
+}
+
+#[test]
 fn wanted_dockerfiles_are_read_wherever_they_are() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("checkout");

@@ -7,7 +7,7 @@ use rustix::process::Signal;
 
 use super::network::engine_over_tls;
 use super::signals::LongStep;
-use crate::support::{Engine, Sandbox, Testbed, within};
+use crate::support::{Engine, Running, Sandbox, Testbed, within};
 
 /// The BuildKit container of the testbed's image, which knows where the testbed's registries are.
 const CONTAINER: &str = "build_cache: {builder: {image: '{buildkit_image}'}}\n";
@@ -18,26 +18,50 @@ builds:
 ";
 /// How long two cold builds of our own image, and moving it into an engine, may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// The program under test, instead of one compiled inside the image.
-const RUN: [&str; 3] = ["run", "--build-context", "binary=prebuilt"];
+
+/// What stands in for programs that a second pass does not call: they are most of what would be packed twice.
+const STAND_INS: [&str; 4] = ["usr/bin/buildkitd", "usr/bin/buildkit-runc", "usr/bin/rootlesskit", "ko-app/cosign"];
+
+/// With the program under test, instead of one compiled inside the image, and with what comes from no mirror.
+fn start(sandbox: &Sandbox) -> Running {
+    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("ci/image");
+    let bases = String::from_utf8(Testbed::tool(script.to_str().unwrap(), &["--bases"]).stdout).unwrap();
+    let mut args: Vec<_> = ["run", "--build-context", "binary=prebuilt"].into_iter().chain(bases.lines()).collect();
+    if sandbox.workspace().join("stand-ins").exists() {
+        // The last one of a name counts.
+        args.extend(["--build-context", "buildkit=stand-ins", "--build-context", "cosign=stand-ins"]);
+    }
+    sandbox.start(&args)
+}
 
 /// A file of this repository.
 fn ours(path: &str) -> String {
     std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
 
-/// A checkout with our own Dockerfile, and more lines at its end.
-fn our_image(more: &str) -> Sandbox {
+/// A checkout with our own Dockerfile, as it is.
+fn whole_image() -> Sandbox {
     let sandbox = Sandbox::new()
-        .file(".gitignore", "/prebuilt/\n")
+        .file(".gitignore", "/prebuilt/\n/stand-ins/\n")
         .file(".dockerignore", &ours(".dockerignore"))
-        .file("Dockerfile", &format!("{}{more}", ours("Dockerfile")));
+        .file("Dockerfile", &ours("Dockerfile"));
     let to = sandbox.workspace().join("prebuilt");
     std::fs::create_dir(&to).unwrap();
     let program = assert_cmd::cargo::cargo_bin!("stagefreight").to_str().unwrap().to_owned();
     // What debuggers read is most of it.
     Testbed::tool("strip", &["-o", to.join("stagefreight").to_str().unwrap(), &program]);
     sandbox
+}
+
+/// Of it what a second pass needs, and more lines at its end.
+fn our_image(more: &str) -> Sandbox {
+    let sandbox = whole_image();
+    for program in STAND_INS {
+        let path = sandbox.workspace().join("stand-ins").join(program);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, "#!/bin/sh\nexit 1\n").unwrap();
+    }
+    sandbox.file("Dockerfile", &format!("{}{more}", ours("Dockerfile")))
 }
 
 fn on_buildkitd(sandbox: Sandbox) -> Sandbox {
@@ -61,7 +85,7 @@ fn proof(sandbox: &Sandbox) -> serde_json::Value {
 }
 
 fn proves_itself(sandbox: &Sandbox, place: &str) {
-    let run = sandbox.start(&RUN).wait(PATIENCE).succeeds();
+    let run = start(sandbox).wait(PATIENCE).succeeds();
     let proof = proof(sandbox);
     assert_eq!((&proof["runner"], &proof["passed"]), (&"candidate".into(), &true.into()), "{proof}");
     assert_eq!(proof["trust"], "reproducible", "{proof}");
@@ -74,12 +98,12 @@ fn proves_itself(sandbox: &Sandbox, place: &str) {
 
 #[test]
 fn our_own_image_proves_itself_on_a_buildkit_daemon() {
-    proves_itself(&on_buildkitd(our_image("")), "on this machine");
+    proves_itself(&on_buildkitd(whole_image()), "on this machine");
 }
 
 #[test]
 fn our_own_image_proves_itself_on_a_docker_engine() {
-    let sandbox = on_docker(our_image(""));
+    let sandbox = on_docker(whole_image());
     proves_itself(&sandbox, "in a container");
     let run_id = proof(&sandbox)["run_id"].as_str().unwrap().to_owned();
     assert_nothing_left(sandbox.the_engine(), &run_id);
@@ -143,7 +167,8 @@ fn behind_a_password(sandbox: Sandbox) -> Sandbox {
     crane(&["auth", "login", &testbed.registry_auth, "--username", &testbed.user, "--password", &testbed.password]);
     crane(&["copy", "--insecure", &of, &base]);
     std::fs::remove_dir_all(&config).unwrap();
-    let dockerfile = ours("Dockerfile").replace("\nFROM debian:bookworm-slim\n", &format!("\nFROM {base}\n"));
+    let dockerfile =
+        ours("Dockerfile").replace("\nFROM debian:bookworm-slim AS world\n", &format!("\nFROM {base} AS world\n"));
     assert!(dockerfile.contains(&base), "our Dockerfile has another base now");
     let sandbox = sandbox.file("Dockerfile", &dockerfile);
     let (user, password) = (testbed.user.clone(), testbed.password.clone());
@@ -162,7 +187,7 @@ fn is_stopped(make: impl FnOnce(Sandbox) -> Sandbox) -> Sandbox {
     let step = LongStep::new();
     // Only the second pass runs on a machine of such a name.
     let sandbox = make(our_image(&format!("RUN case $(uname -n) in sf-*) exec {};; esac\n", step.command())));
-    let running = sandbox.start(&RUN);
+    let running = start(&sandbox);
     step.runs();
     let told = Instant::now();
     running.signal(Signal::TERM);

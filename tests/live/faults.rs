@@ -47,7 +47,11 @@ fn a_push_that_fails_in_passing_is_tried_once_more() {
 
 #[test]
 fn a_tag_that_fails_in_passing_is_put_again() {
-    for fault in [answer(503, "UNAVAILABLE"), answer(429, "TOOMANYREQUESTS"), Fault::Close, Fault::CloseAfter] {
+    // Where another job's upload of a blob is just ending, a registry may not find it for a moment.
+    let unsettled = answer(400, "MANIFEST_BLOB_UNKNOWN");
+    for fault in
+        [answer(503, "UNAVAILABLE"), answer(429, "TOOMANYREQUESTS"), unsettled, Fault::Close, Fault::CloseAfter]
+    {
         let (sandbox, proxy) = faulty([Rule::new(fault).on("PUT").at("/manifests/latest").times(1)]);
         let run = sandbox.run(&["run"]).succeeds();
         assert_eq!(proxy.count("PUT", "/manifests/latest"), 2);

@@ -1,13 +1,15 @@
 //! Text of others: what a build prints, what a branch is called. It is shown, and it commands nothing.
 
 use base64::Engine as _;
+use pulldown_cmark::{Event, Tag};
 
-use crate::support::{Finished, Sandbox, outputs};
+use crate::scenery::runner_model as model;
+use crate::support::{Finished, Sandbox};
 
 use super::publish::{small, to_one_registry};
 
-/// What a runner obeys, and nothing a build may make it obey.
-const OURS: [&str; 6] = ["::group::", "::endgroup::", "::error", "::warning", "::notice", "::add-mask::"];
+/// What a runner may be told in our log.
+const OURS: [&str; 7] = ["group", "endgroup", "error", "warning", "notice", "stop-commands", "resume"];
 
 /// A build that prints everything a runner or a terminal would obey, and a password.
 fn shouting(end: &str) -> Sandbox {
@@ -40,11 +42,23 @@ fn knowing(sandbox: Sandbox) -> Sandbox {
     sandbox.file(".stagefreight.yml", &config)
 }
 
+/// Neither a runner that heeds `stop-commands` nor one that does not, nor a viewer of its log.
 fn commands_nothing(run: &Finished) {
-    for line in outputs::workflow_commands(&run.stdout) {
-        let line = line.trim_start();
-        assert!(OURS.iter().any(|ours| line.starts_with(ours)), "obeyed: {line:?}");
-        assert!(!line.starts_with("::group::evil") && !line.contains("file=x"), "obeyed: {line:?}");
+    for heeds in [true, false] {
+        let read = model::actions_log(run.stdout.as_bytes(), heeds);
+        assert!(!read.still_stopped, "the runner obeys nothing to the end:\n{}", run.stdout);
+        for command in &read.commands {
+            assert!(OURS.contains(&command.name.as_str()), "obeyed: {command:?}");
+            assert!(command.name != "group" || !command.data.contains("evil"), "obeyed: {command:?}");
+            assert!(!command.data.contains("evil annotation"), "obeyed: {command:?}");
+        }
+        let count = |name: &str| read.commands.iter().filter(|command| command.name == name).count();
+        assert_eq!(count("group"), count("endgroup"), "{}", run.stdout);
+        if heeds {
+            assert_eq!(count("stop-commands"), count("resume"), "{}", run.stdout);
+            let relayed = read.text.iter().filter(|(line, _)| line.starts_with("  [") && line.contains("] | "));
+            relayed.for_each(|(line, stopped)| assert!(stopped, "relayed where it is obeyed: {line:?}"));
+        }
     }
     commands_no_terminal(&run.text());
 }
@@ -57,21 +71,20 @@ fn commands_no_terminal(text: &str) {
     assert_eq!(stray, None);
 }
 
-/// Markdown that is rendered: in a fenced block everything is only text. A fence ends at one at least as long.
-fn outside_of_fences(markdown: &str) -> String {
-    let mut fence: Option<usize> = None;
-    let mut shown = Vec::new();
-    for line in markdown.lines() {
-        let ticks = line.bytes().take_while(|b| *b == b'`').count();
-        match fence {
-            None if ticks >= 3 => fence = Some(ticks),
-            Some(length) if ticks >= length => fence = None,
-            None => shown.push(line),
-            Some(_) => {}
+/// Nothing that a build said became an image or a link of the page. In code, everything is only text.
+fn shows_only_text(markdown: &str) {
+    let options = pulldown_cmark::Options::all();
+    for event in pulldown_cmark::Parser::new_ext(markdown, options) {
+        match event {
+            Event::Html(html) | Event::InlineHtml(html) => assert!(!html.contains("<img"), "{html}\n{markdown}"),
+            Event::Start(Tag::Image { dest_url, .. }) => panic!("an image of {dest_url}\n{markdown}"),
+            Event::Start(Tag::Link { dest_url, .. }) => {
+                assert!(dest_url.starts_with("https://"), "a link to {dest_url}\n{markdown}");
+                assert!(!dest_url.contains("evil"), "a link to {dest_url}\n{markdown}");
+            }
+            _ => {}
         }
     }
-    assert_eq!(fence, None, "a fence never closed");
-    shown.join("\n")
 }
 
 #[test]
@@ -85,8 +98,14 @@ fn a_shouting_build_commands_no_actions_runner() {
         assert_ne!(outputs["digest"], "evil");
         assert_eq!(sandbox.runner_file("GITHUB_ENV"), "");
         assert_eq!(sandbox.runner_file("GITHUB_PATH"), "");
-        let summary = outside_of_fences(&sandbox.summary());
-        assert!(!summary.contains("<img") && !summary.contains("](javascript"), "{summary}");
+        // Whatever the other stream was in the middle of.
+        assert_eq!(
+            sandbox.summary().contains("- `Dockerfile:3` main.c:3:1: "),
+            end == "exit 9",
+            "{}",
+            sandbox.summary()
+        );
+        shows_only_text(&sandbox.summary());
         sandbox.assert_tidy(&run);
     }
 }
@@ -127,7 +146,7 @@ targets:
     let tags = sandbox.registry().tags(&format!("live/{}", sandbox.id));
     assert_eq!(tags.len(), 2, "{tags:?}");
     commands_nothing(&run);
-    assert!(!sandbox.summary().contains("<img"), "{}", sandbox.summary());
+    shows_only_text(&sandbox.summary());
     assert_eq!(sandbox.result()["context"]["branch"], branch);
     sandbox.assert_tidy(&run);
 }
@@ -142,6 +161,73 @@ fn a_hostile_commit_and_hostile_labels_are_only_text() {
         .var("INPUT_LABELS", "org.example.x=::set-output name=digest::evil\norg.example.y=</details><img src=x>");
     let run = sandbox.run(&["run"]).succeeds();
     commands_nothing(&run);
-    assert!(!sandbox.summary().contains("<img"), "{}", sandbox.summary());
+    shows_only_text(&sandbox.summary());
+    sandbox.assert_tidy(&run);
+}
+
+/// A build that prints the whole corpus of attacks, byte for byte, on both of its streams.
+fn printing_the_corpus(end: &str) -> Sandbox {
+    let sandbox = to_one_registry();
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/hostile");
+    let target = sandbox.workspace().join("corpus");
+    std::fs::create_dir(&target).unwrap();
+    for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap()) {
+        std::fs::copy(entry.path(), target.join(entry.file_name())).unwrap();
+    }
+    let script = format!("for attack in /corpus/*; do cat $attack; echo; cat $attack >&2; echo >&2; done; {end}");
+    let dockerfile = format!("FROM busybox\nCOPY corpus /corpus\nRUN {script} # {}\n", sandbox.id);
+    sandbox.file("Dockerfile", &dockerfile).buildkitd()
+}
+
+#[test]
+fn a_build_that_prints_every_attack_is_only_read() {
+    for (runner, end) in [("github-push", "exit 9"), ("forgejo-push", "exit 0"), ("gitea-push", "exit 9")] {
+        let sandbox = printing_the_corpus(end).on(runner);
+        let run = sandbox.run(&["run"]).exits(i32::from(end == "exit 9"));
+        // Shown, and some of it broken so that it is only text.
+        run.says(&["text after", ": :error::evil", "## [error]evil"]);
+        commands_nothing(&run);
+        let outputs = model::file_command(&sandbox.runner_file("GITHUB_OUTPUT")).unwrap();
+        let names: Vec<&str> = outputs.keys().map(String::as_str).collect();
+        let mut known: Vec<&str> = stagefreight::report::OUTPUTS.iter().map(|spec| spec.name).collect();
+        known.sort_unstable();
+        assert_eq!(names, known);
+        assert_eq!(
+            (sandbox.runner_file("GITHUB_ENV"), sandbox.runner_file("GITHUB_PATH")),
+            (String::new(), String::new())
+        );
+        shows_only_text(&sandbox.summary());
+        sandbox.assert_tidy(&run);
+    }
+}
+
+#[test]
+fn a_build_that_prints_every_attack_on_gitlab_opens_no_section() {
+    let sandbox = printing_the_corpus("exit 9").on("gitlab-branch").hidden("fixture-job-token-64_aBcDeFgHiJ");
+    let run = sandbox.run(&["run"]).exits(1);
+    let sections = model::gitlab_sections(&run.stdout).unwrap();
+    assert!(sections.len() >= 3 && sections.iter().all(|section| !section.contains("evil")), "{sections:?}");
+    assert_eq!(model::terminal_commands(&model::without_markers(&run.text())), [""; 0]);
+    let page = std::fs::read_to_string(sandbox.workspace().join(".stagefreight/report.html")).unwrap();
+    assert!(!page.contains("<script") && !page.contains("<img"), "{page}");
+    sandbox.assert_tidy(&run);
+}
+
+#[test]
+fn a_run_that_is_stopped_while_it_relays_leaves_a_runner_that_obeys() {
+    let step = super::signals::LongStep::new();
+    let dockerfile = format!("FROM busybox\nRUN echo ::error::evil; {}\n", step.command());
+    let sandbox = to_one_registry().file("Dockerfile", &dockerfile).on("github-push").buildkitd();
+    let running = sandbox.start(&["run"]);
+    step.runs();
+    running.signal(rustix::process::Signal::TERM);
+    let run = running.wait(std::time::Duration::from_secs(20)).exits(143);
+    commands_nothing(&run);
+    assert!(
+        model::actions_log(run.stdout.as_bytes(), true).commands.iter().any(|c| c.name == "resume"),
+        "{}",
+        run.stdout
+    );
+    step.ends();
     sandbox.assert_tidy(&run);
 }

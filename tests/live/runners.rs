@@ -136,7 +136,7 @@ fn gitlab_reads_a_dotenv_report_and_sections() {
     let digest = sandbox.registry().digest(&repository, "latest");
     let host = &sandbox.testbed.registry;
     assert_eq!(variables["STAGEFREIGHT_DIGEST"], digest);
-    assert_eq!(variables["STAGEFREIGHT_TAGS"], format!("{host}/{repository}:1.0,{host}/{repository}:latest"));
+    assert_eq!(variables["STAGEFREIGHT_IMAGE_TAGS"], format!("{host}/{repository}:1.0,{host}/{repository}:latest"));
     assert_eq!(variables["STAGEFREIGHT_METADATA"], ".stagefreight/metadata.json");
     assert_eq!(sandbox.document("metadata.json")["containerimage.digest"], digest);
     assert!(gitlab_sections(&run.stdout).len() >= 2, "{:?}", run.stdout);

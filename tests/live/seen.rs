@@ -16,6 +16,9 @@ fn steady(sandbox: &Sandbox, text: &str) -> String {
     for (pattern, word) in [
         ("\u{1b}\\[[0-9;]*m", ""),
         ("sha256:[0-9a-f]{64}", "sha256:DIGEST"),
+        ("stagefreight_[0-9a-f]{32}", "TOKEN"),
+        ("(?s)```mermaid\n.*?\n```", "```mermaid\nTIMELINE\n```"),
+        ("(None|All|(&#)?[0-9;]+) of [0-9]+ steps? came from the cache", "N of M steps came from the cache"),
         ("\\b[0-9a-f]{64}\\b", "HASH"),
         ("`[0-9a-f]{12}`", "`HASH`"),
         ("\\bsf-[0-9a-f]{8}\\b", "sf-REPO"),

@@ -40,7 +40,7 @@ impl LongStep {
 
     /// Waits until it runs.
     pub(crate) fn runs(&self) {
-        within(Duration::from_secs(60), &format!("`{}` runs", self.0), || find_process(&self.0));
+        within(Duration::from_secs(180), &format!("`{}` runs", self.0), || find_process(&self.0));
     }
 
     /// Waits until it is gone.

@@ -5,6 +5,7 @@
 pub mod fault_proxy;
 pub mod forward_proxy;
 pub mod images;
+pub mod runner_model;
 pub mod tls_front;
 
 /// A variable of the testbed. A live test without its component fails; it never passes by being skipped.

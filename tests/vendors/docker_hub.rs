@@ -36,15 +36,15 @@ fn api(state: &mut State, seen: &Seen) -> Option<Reply> {
     }
 }
 
-async fn hub() -> (Fake, Catalog) {
-    let fake = Fake::start("ada", api).await;
+fn hub() -> (Fake, Catalog) {
+    let fake = Fake::start("ada", api);
     let catalog = fake.catalog(Provider::DockerHub).with_api(&format!("http://{}/hub/", fake.host));
     (fake, catalog)
 }
 
 #[tokio::test]
 async fn tags_come_with_digest_and_time_over_many_pages() {
-    let (fake, catalog) = hub().await;
+    let (fake, catalog) = hub();
     let one = fake.image(&["1.0", "1", "latest"]);
     let two = fake.image(&["2.0", "edge"]);
     let listed = catalog.tags(&fake.repository()).await.unwrap();
@@ -55,7 +55,7 @@ async fn tags_come_with_digest_and_time_over_many_pages() {
 
 #[tokio::test]
 async fn one_tag_goes_or_all_of_an_image() {
-    let (fake, catalog) = hub().await;
+    let (fake, catalog) = hub();
     let one = fake.image(&["1.0", "1", "latest"]);
     let other = fake.image(&["2.0"]);
     catalog.untag(&fake.repository(), &tag("1")).await.unwrap();
@@ -73,7 +73,7 @@ async fn one_tag_goes_or_all_of_an_image() {
 
 #[tokio::test]
 async fn a_session_that_ends_is_renewed_and_a_right_that_lacks_is_named() {
-    let (fake, catalog) = hub().await;
+    let (fake, catalog) = hub();
     fake.image(&["1.0", "1"]);
     catalog.tags(&fake.repository()).await.unwrap();
     fake.instead(answer(401, &json!({"detail": "token expired"})));

@@ -1,16 +1,12 @@
 //! A registry in memory that also serves a vendor's API: stateful, and strict about what it is asked.
 //!
-//! A request that the contract does not know, or with the wrong login, is a violation; so is a write that no test asserted.
-//! Either fails the test when the registry goes.
+//! A request that the contract does not know, or with the wrong login, is a violation: `fake_api` fails the test for it, and for a
+//! write that no test asserted.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
-use std::sync::{Arc, Mutex};
+use std::ops::Deref;
 
-use axum::body::{Body, to_bytes};
-use axum::extract::{Request, State as Shared};
-use axum::http::HeaderMap;
-use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -20,27 +16,17 @@ use stagefreight::image::{Digest, Repository, Tag};
 use stagefreight::registry::{Catalog, HostSettings, Provider, Registry};
 use stagefreight::secret::Secret;
 
+pub(crate) use crate::fake_api::{Reply, Seen};
+
+use crate::fake_api::{self, Journal, Server};
+
 pub(crate) const SECRET: &str = "s3cr3t-t0k3n";
 pub(crate) const PATH: &str = "team/app";
 
 /// What a vendor's API answers; `None` for what its contract does not know.
 pub(crate) type Api = fn(&mut State, &Seen) -> Option<Reply>;
 
-/// One request.
-pub(crate) struct Seen {
-    pub(crate) method: String,
-    /// As sent: encoded parts stay so.
-    pub(crate) path: String,
-    pub(crate) query: Vec<(String, String)>,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Vec<u8>,
-}
-
 impl Seen {
-    pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
-    }
-
     pub(crate) fn is(&self, method: &str, path: &str) -> bool {
         self.method == method && self.path == path
     }
@@ -56,9 +42,6 @@ impl Seen {
         serde_json::from_slice(&self.body).unwrap()
     }
 }
-
-/// An answer.
-pub(crate) struct Reply(pub(crate) u16, pub(crate) Vec<(&'static str, String)>, pub(crate) Vec<u8>);
 
 pub(crate) fn status(status: u16) -> Option<Reply> {
     Some(Reply(status, Vec::new(), Vec::new()))
@@ -110,8 +93,19 @@ pub(crate) struct State {
     /// For what else a vendor knows.
     pub(crate) notes: BTreeMap<String, String>,
     api: Api,
-    writes: Vec<String>,
-    violations: Vec<String>,
+    journal: Journal<String>,
+}
+
+impl fake_api::Api for State {
+    type Write = String;
+
+    fn handle(&mut self, seen: Seen) -> Option<Reply> {
+        Some(self.reply(&seen))
+    }
+
+    fn journal(&mut self) -> &mut Journal<String> {
+        &mut self.journal
+    }
 }
 
 impl State {
@@ -130,17 +124,17 @@ impl State {
         self.manifests.len() < before
     }
 
-    fn handle(&mut self, seen: &Seen) -> Reply {
+    fn reply(&mut self, seen: &Seen) -> Reply {
         let reply = if seen.path.starts_with("/v2/") { self.registry(seen) } else { self.vendor(seen) };
         let reply = reply.unwrap_or_else(|| {
             let what =
                 format!("{} {} {:?} {:?}", seen.method, seen.path, seen.query, seen.headers.get("authorization"));
-            self.violations.push(what);
+            self.journal.violations.push(what);
             Reply(418, Vec::new(), Vec::new())
         });
         let login = seen.path.ends_with("/auth/token");
         if !matches!(seen.method.as_str(), "GET" | "HEAD") && !login && reply.0 < 400 {
-            self.writes.push(format!("{} {}", seen.method, seen.path));
+            self.journal.writes.push(format!("{} {}", seen.method, seen.path));
         }
         reply
     }
@@ -219,19 +213,21 @@ impl State {
     }
 }
 
-/// The registry, serving. Fails its test when it goes, if there was anything nobody asked for.
-pub(crate) struct Fake {
-    pub(crate) host: String,
-    pub(crate) state: Arc<Mutex<State>>,
-    server: tokio::task::JoinHandle<()>,
+/// The registry, serving.
+pub(crate) struct Fake(Server<State>);
+
+impl Deref for Fake {
+    type Target = Server<State>;
+
+    fn deref(&self) -> &Server<State> {
+        &self.0
+    }
 }
 
 impl Fake {
-    pub(crate) async fn start(user: &str, api: Api) -> Self {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let host = listener.local_addr().unwrap().to_string();
-        let state = State {
-            host: host.clone(),
+    pub(crate) fn start(user: &str, api: Api) -> Self {
+        Self(Server::start(|host| State {
+            host: host.to_owned(),
             user: user.to_owned(),
             deletes: Deletes::Never,
             realm: None,
@@ -241,13 +237,8 @@ impl Fake {
             instead: Vec::new(),
             notes: BTreeMap::new(),
             api,
-            writes: Vec::new(),
-            violations: Vec::new(),
-        };
-        let state = Arc::new(Mutex::new(state));
-        let router = axum::Router::new().fallback(serve).with_state(Arc::clone(&state));
-        let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { host, state, server }
+            journal: Journal::default(),
+        }))
     }
 
     pub(crate) fn repository(&self) -> Repository {
@@ -256,7 +247,7 @@ impl Fake {
 
     /// The registry as seen with the right login, and its API where it follows from the registry's name.
     pub(crate) fn catalog(&self, provider: Provider) -> Catalog {
-        let user = self.state.lock().unwrap().user.clone();
+        let user = self.state().user.clone();
         let login =
             Login { host: self.host.clone(), user, secret: Secret::new(SECRET), source: "T_USER and T_TOKEN".into() };
         let clients = Clients::new(HttpSettings::default());
@@ -265,7 +256,7 @@ impl Fake {
 
     /// An image of its own under these tags.
     pub(crate) fn image(&self, tags: &[&str]) -> Digest {
-        let mut state = self.state.lock().unwrap();
+        let mut state = self.state();
         let config =
             json!({"mediaType": "application/vnd.oci.image.config.v1+json", "digest": Digest::of(b"{}"), "size": 2});
         let number = state.manifests.len();
@@ -279,48 +270,45 @@ impl Fake {
     }
 
     pub(crate) fn instead(&self, reply: Option<Reply>) {
-        self.state.lock().unwrap().instead.extend(reply);
+        self.state().instead.extend(reply);
     }
 
     pub(crate) fn tags(&self) -> Vec<String> {
-        self.state.lock().unwrap().tags.keys().cloned().collect()
+        self.state().tags.keys().cloned().collect()
     }
-
-    /// What was written since the last look.
-    pub(crate) fn writes(&self) -> Vec<String> {
-        std::mem::take(&mut self.state.lock().unwrap().writes)
-    }
-}
-
-impl Drop for Fake {
-    fn drop(&mut self) {
-        self.server.abort();
-        if !std::thread::panicking() {
-            let state = self.state.lock().unwrap();
-            assert!(state.violations.is_empty(), "the contract does not know this: {:?}", state.violations);
-            assert!(state.writes.is_empty(), "written, and nobody asserted it: {:?}", state.writes);
-        }
-    }
-}
-
-async fn serve(Shared(state): Shared<Arc<Mutex<State>>>, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
-    let query = url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
-    let seen = Seen {
-        method: parts.method.to_string(),
-        path: parts.uri.path().to_owned(),
-        query: query.into_owned().collect(),
-        headers: parts.headers,
-        body: to_bytes(body, 1 << 20).await.unwrap().to_vec(),
-    };
-    let Reply(status, headers, body) = state.lock().unwrap().handle(&seen);
-    let mut response = Response::builder().status(status);
-    for (name, value) in headers {
-        response = response.header(name, value);
-    }
-    response.body(Body::from(body)).unwrap()
 }
 
 pub(crate) fn tag(name: &str) -> Tag {
     name.parse().unwrap()
+}
+
+/// A request by hand; its answer is not looked at.
+fn send(fake: &Fake, request: &str) {
+    use std::io::{Read as _, Write as _};
+    let mut stream = std::net::TcpStream::connect(&fake.host).unwrap();
+    let login = fake.state().basic();
+    let head = format!(
+        "{request} HTTP/1.1\r\nHost: x\r\nAuthorization: {login}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.read_to_end(&mut Vec::new()).unwrap();
+}
+
+#[test]
+#[should_panic(expected = "written, and nobody asserted it: [\n    \"POST /v2/team/app/blobs/uploads/\"")]
+fn a_write_that_nobody_asserted_fails_its_test() {
+    send(&Fake::start("ada", |_, _| None), "POST /v2/team/app/blobs/uploads/");
+}
+
+#[test]
+#[should_panic(expected = "against the contract: [\n    \"GET /nothing")]
+fn a_request_that_the_contract_does_not_know_fails_its_test() {
+    send(&Fake::start("ada", |_, _| None), "GET /nothing");
+}
+
+#[test]
+fn a_write_that_was_looked_at_does_not() {
+    let fake = Fake::start("ada", |_, _| None);
+    send(&fake, "POST /v2/team/app/blobs/uploads/");
+    assert_eq!(fake.writes(), ["POST /v2/team/app/blobs/uploads/"]);
 }

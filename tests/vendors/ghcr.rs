@@ -55,8 +55,8 @@ fn id(digest: &str) -> u64 {
     u64::from_str_radix(&digest["sha256:".len()..][..8], 16).unwrap()
 }
 
-async fn ghcr() -> (Fake, Catalog) {
-    let fake = Fake::start("ada", api).await;
+fn ghcr() -> (Fake, Catalog) {
+    let fake = Fake::start("ada", api);
     let catalog = fake.catalog(Provider::Ghcr).with_api(&format!("http://{}/gh", fake.host));
     (fake, catalog)
 }
@@ -64,8 +64,8 @@ async fn ghcr() -> (Fake, Catalog) {
 #[tokio::test]
 async fn versions_of_an_organisation_or_a_user_are_listed() {
     for owner in ["orgs", "users"] {
-        let (fake, catalog) = ghcr().await;
-        fake.state.lock().unwrap().notes.insert("owner".into(), owner.into());
+        let (fake, catalog) = ghcr();
+        fake.state().notes.insert("owner".into(), owner.into());
         let one = fake.image(&["1.0", "latest"]);
         for _ in 0..5 {
             fake.image(&[]);
@@ -80,11 +80,11 @@ async fn versions_of_an_organisation_or_a_user_are_listed() {
 
 #[tokio::test]
 async fn a_tag_goes_and_its_siblings_and_its_image_stay() {
-    let (fake, catalog) = ghcr().await;
+    let (fake, catalog) = ghcr();
     let one = fake.image(&["1.0", "1", "latest"]);
     catalog.untag(&fake.repository(), &tag("1")).await.unwrap();
     assert_eq!(fake.tags(), ["1.0", "latest"]);
-    let held: Vec<_> = fake.state.lock().unwrap().manifests.iter().map(|(digest, _)| digest.clone()).collect();
+    let held: Vec<_> = fake.state().manifests.iter().map(|(digest, _)| digest.clone()).collect();
     assert_eq!(held, [one.to_string()], "nothing is left of the way it was done");
     let writes = fake.writes();
     let versions =
@@ -100,17 +100,17 @@ async fn a_tag_goes_and_its_siblings_and_its_image_stay() {
 
 #[tokio::test]
 async fn the_last_tag_stays_where_github_will_not_have_it() {
-    let (fake, catalog) = ghcr().await;
+    let (fake, catalog) = ghcr();
     let one = fake.image(&["latest"]);
     let error = catalog.untag(&fake.repository(), &tag("latest")).await.unwrap_err();
     assert!(error.to_string().contains("last tagged version"), "{error}");
-    assert_eq!(fake.state.lock().unwrap().tags["latest"], one.to_string());
+    assert_eq!(fake.state().tags["latest"], one.to_string());
     fake.writes();
 }
 
 #[tokio::test]
 async fn a_version_is_deleted_by_its_number() {
-    let (fake, catalog) = ghcr().await;
+    let (fake, catalog) = ghcr();
     let one = fake.image(&["1.0", "1"]);
     let two = fake.image(&["2.0"]);
     catalog.tags(&fake.repository()).await.unwrap();
@@ -123,7 +123,7 @@ async fn a_version_is_deleted_by_its_number() {
 
 #[tokio::test]
 async fn the_lacking_scope_is_named_and_the_tag_is_as_it_was() {
-    let (fake, catalog) = ghcr().await;
+    let (fake, catalog) = ghcr();
     let one = fake.image(&["1.0", "latest"]);
     // The first request to the API, after the empty image was pushed by digest.
     fake.instead(answer(403, &json!({"message": "You need at least read:packages scope to list versions."})));
@@ -131,13 +131,13 @@ async fn the_lacking_scope_is_named_and_the_tag_is_as_it_was() {
     assert!(error.is_refusal(), "{error}");
     let hint = error.problem().hint.unwrap();
     assert!(hint.contains("delete:packages") && hint.contains("packages: write"), "{hint}");
-    assert_eq!(fake.state.lock().unwrap().tags["latest"], one.to_string());
+    assert_eq!(fake.state().tags["latest"], one.to_string());
     assert!(!fake.writes().iter().any(|write| write.contains("latest")));
 }
 
 #[tokio::test]
 async fn githubs_rate_limit_is_waited_for() {
-    let (fake, catalog) = ghcr().await;
+    let (fake, catalog) = ghcr();
     fake.image(&["1.0"]);
     let soon = (std::time::UNIX_EPOCH.elapsed().unwrap().as_secs() + 2).to_string();
     let limited = Reply(

@@ -29,16 +29,16 @@ fn api(state: &mut State, seen: &Seen) -> Option<Reply> {
     }
 }
 
-async fn gitea() -> (Fake, Catalog) {
-    let fake = Fake::start("ada", api).await;
-    fake.state.lock().unwrap().deletes = Deletes::Both;
+fn gitea() -> (Fake, Catalog) {
+    let fake = Fake::start("ada", api);
+    fake.state().deletes = Deletes::Both;
     let catalog = fake.catalog(Provider::Gitea);
     (fake, catalog)
 }
 
 #[tokio::test]
 async fn tags_are_the_versions_that_are_no_digests() {
-    let (fake, catalog) = gitea().await;
+    let (fake, catalog) = gitea();
     let one = fake.image(&["1.0", "latest"]);
     fake.image(&["2.0"]);
     let listed = catalog.tags(&fake.repository()).await.unwrap();
@@ -50,7 +50,7 @@ async fn tags_are_the_versions_that_are_no_digests() {
 
 #[tokio::test]
 async fn a_tag_goes_by_the_api_or_else_by_the_specification() {
-    let (fake, catalog) = gitea().await;
+    let (fake, catalog) = gitea();
     let one = fake.image(&["1", "1.0", "latest"]);
     catalog.untag(&fake.repository(), &tag("1")).await.unwrap();
     assert_eq!(fake.writes(), ["DELETE /api/v1/packages/team/container/app/1"]);

@@ -37,10 +37,10 @@ fn api(state: &mut State, seen: &Seen) -> Option<Reply> {
     }
 }
 
-async fn gitlab(user: &str) -> (Fake, Catalog) {
-    let fake = Fake::start(user, api).await;
-    fake.state.lock().unwrap().realm = Some("/jwt/auth");
-    fake.state.lock().unwrap().deletes = Deletes::Both;
+fn gitlab(user: &str) -> (Fake, Catalog) {
+    let fake = Fake::start(user, api);
+    fake.state().realm = Some("/jwt/auth");
+    fake.state().deletes = Deletes::Both;
     let catalog = fake.catalog(Provider::GitLab);
     (fake, catalog)
 }
@@ -48,7 +48,7 @@ async fn gitlab(user: &str) -> (Fake, Catalog) {
 #[tokio::test]
 async fn one_tag_goes_with_a_job_token_or_another() {
     for user in [JOB, "ada"] {
-        let (fake, catalog) = gitlab(user).await;
+        let (fake, catalog) = gitlab(user);
         fake.image(&["1.0", "1", "latest"]);
         assert_eq!(catalog.tags(&fake.repository()).await.unwrap().len(), 3);
         catalog.untag(&fake.repository(), &tag("1")).await.unwrap();
@@ -59,7 +59,7 @@ async fn one_tag_goes_with_a_job_token_or_another() {
 
 #[tokio::test]
 async fn where_the_job_says_the_api_is_it_is_asked() {
-    let (fake, catalog) = gitlab(JOB).await;
+    let (fake, catalog) = gitlab(JOB);
     let catalog = catalog.with_api(&format!("http://{}/api/v4", fake.host));
     fake.image(&["1", "latest"]);
     catalog.untag(&fake.repository(), &tag("1")).await.unwrap();
@@ -68,17 +68,17 @@ async fn where_the_job_says_the_api_is_it_is_asked() {
 
 #[tokio::test]
 async fn a_protected_tag_stays_and_another_projects_goes_by_the_specification() {
-    let (fake, catalog) = gitlab("ada").await;
+    let (fake, catalog) = gitlab("ada");
     fake.image(&["1", "latest"]);
-    fake.state.lock().unwrap().notes.insert("protected".into(), "latest".into());
+    fake.state().notes.insert("protected".into(), "latest".into());
     let error = catalog.untag(&fake.repository(), &tag("latest")).await.unwrap_err();
     assert!(matches!(error.fault, Fault::Denied(_)), "{error}");
     assert!(error.problem().hint.unwrap().contains("scope `api`"));
     assert_eq!(fake.tags(), ["1", "latest"]);
 
-    let (fake, catalog) = gitlab(JOB).await;
+    let (fake, catalog) = gitlab(JOB);
     fake.image(&["1", "latest"]);
-    fake.state.lock().unwrap().notes.insert("no project".into(), String::new());
+    fake.state().notes.insert("no project".into(), String::new());
     catalog.untag(&fake.repository(), &tag("1")).await.unwrap();
     assert_eq!(fake.writes(), ["DELETE /v2/team/app/manifests/1"]);
 }

@@ -65,15 +65,15 @@ fn api(state: &mut State, seen: &Seen) -> Option<Reply> {
     }
 }
 
-async fn harbor() -> (Fake, Catalog) {
-    let fake = Fake::start(USER, api).await;
+fn harbor() -> (Fake, Catalog) {
+    let fake = Fake::start(USER, api);
     let catalog = fake.catalog(Provider::Harbor);
     (fake, catalog)
 }
 
 #[tokio::test]
 async fn tags_of_all_artifacts_are_listed() {
-    let (fake, catalog) = harbor().await;
+    let (fake, catalog) = harbor();
     let one = fake.image(&["1.0", "latest"]);
     for _ in 0..3 {
         fake.image(&[]);
@@ -87,11 +87,11 @@ async fn tags_of_all_artifacts_are_listed() {
 
 #[tokio::test]
 async fn a_tag_an_artifact_and_what_is_kept_on_purpose() {
-    let (fake, catalog) = harbor().await;
+    let (fake, catalog) = harbor();
     let one = fake.image(&["1.0", "1", "latest"]);
     catalog.untag(&fake.repository(), &tag("1")).await.unwrap();
     assert_eq!(fake.writes(), ["DELETE /api/v2.0/projects/team/repositories/app/artifacts/1/tags/1"]);
-    fake.state.lock().unwrap().notes.insert("immutable".into(), "1.0".into());
+    fake.state().notes.insert("immutable".into(), "1.0".into());
     let error = catalog.untag(&fake.repository(), &tag("1.0")).await.unwrap_err();
     assert!(matches!(error.fault, Fault::Rejected { status: 412, .. }), "{error}");
     assert_eq!(fake.tags(), ["1.0", "latest"]);
@@ -105,14 +105,14 @@ async fn names_with_slashes_are_encoded_twice() {
         let wanted = "/api/v2.0/projects/team/repositories/a%252Fb/artifacts";
         (seen.is("GET", wanted) && seen.header("authorization") == state.basic()).then(|| answer(200, &json!([])))?
     }
-    let fake = Fake::start(USER, nested).await;
+    let fake = Fake::start(USER, nested);
     let repository = Repository::new(&fake.host, "team/a/b").unwrap();
     assert_eq!(fake.catalog(Provider::Harbor).tags(&repository).await.unwrap(), []);
 }
 
 #[tokio::test]
 async fn a_missing_project_is_created_once() {
-    let (fake, catalog) = harbor().await;
+    let (fake, catalog) = harbor();
     let failed = |fault| RegistryError {
         attempt: Box::new(Attempt {
             registry: fake.host.clone(),
@@ -143,7 +143,7 @@ async fn a_missing_project_is_created_once() {
 
 #[tokio::test]
 async fn a_scan_is_asked_for() {
-    let (fake, catalog) = harbor().await;
+    let (fake, catalog) = harbor();
     let one = fake.image(&["1.0"]);
     assert!(catalog.scan(&fake.repository(), &one).await.unwrap());
     assert_eq!(fake.writes(), [format!("POST /api/v2.0/projects/team/repositories/app/artifacts/{one}/scan")]);

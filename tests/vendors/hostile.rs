@@ -31,7 +31,7 @@ async fn a_list_that_cannot_be_read_is_not_used() {
         status(403),
     ];
     for body in bodies {
-        let fake = Fake::start("ada", |_, _| None).await;
+        let fake = Fake::start("ada", |_, _| None);
         let one = fake.image(&["1.0", "latest"]);
         fake.instead(body);
         let catalog = fake.catalog(Provider::Harbor);
@@ -54,7 +54,7 @@ async fn a_list_without_end_is_given_up() {
         (seen.method == "GET").then(|| answer(200, &json!({"tags": [], "page": page, "has_additional": true})))?
     }
     for api in [same as crate::fake::Api, empty] {
-        let fake = Fake::start("$oauthtoken", api).await;
+        let fake = Fake::start("$oauthtoken", api);
         fake.image(&["1.0", "latest"]);
         let listed = fake.catalog(Provider::Quay).tags(&fake.repository()).await.unwrap();
         assert_eq!(listed.len(), 2, "the specification's list");
@@ -63,8 +63,8 @@ async fn a_list_without_end_is_given_up() {
 
 #[tokio::test]
 async fn no_login_goes_where_a_list_points() {
-    let trap = Fake::start("ada", |_, _| None).await;
-    let fake = Fake::start("ada", |_, _| None).await;
+    let trap = Fake::start("ada", |_, _| None);
+    let fake = Fake::start("ada", |_, _| None);
     fake.image(&["1.0", "2.0"]);
     let catalog = fake.catalog(Provider::DockerHub).with_api(&format!("http://{}/hub/", fake.host));
     fake.instead(answer(200, &json!({"access_token": "session"})));
@@ -82,7 +82,7 @@ async fn no_login_goes_where_a_list_points() {
 
 #[tokio::test]
 async fn who_says_yes_and_does_nothing_is_found_out() {
-    let fake = Fake::start("ada", |_, _| None).await;
+    let fake = Fake::start("ada", |_, _| None);
     fake.image(&["1.0", "latest"]);
     fake.instead(status(200));
     let error = fake.catalog(Provider::Harbor).untag(&fake.repository(), &tag("1.0")).await.unwrap_err();
@@ -94,7 +94,7 @@ async fn who_says_yes_and_does_nothing_is_found_out() {
 
 #[tokio::test]
 async fn a_quota_is_told_with_its_cure_and_not_tried_again() {
-    let fake = Fake::start("ada", |_, _| None).await;
+    let fake = Fake::start("ada", |_, _| None);
     fake.image(&["1.0"]);
     let message = "adding 10.0 MiB of storage resource, which when updated to current usage of 95.0 MiB will exceed the configured upper limit of 100.0 MiB.";
     let before = std::time::Instant::now();
@@ -108,7 +108,7 @@ async fn a_quota_is_told_with_its_cure_and_not_tried_again() {
 
 #[tokio::test]
 async fn no_secret_stands_in_an_error() {
-    let fake = Fake::start("ada", |_, _| None).await;
+    let fake = Fake::start("ada", |_, _| None);
     fake.image(&["1.0"]);
     let catalog = fake.catalog(Provider::DockerHub).with_api(&format!("http://{}/hub/", fake.host));
     fake.instead(answer(200, &json!({"access_token": {"nested": crate::fake::SECRET}})));

@@ -26,16 +26,16 @@ fn api(state: &mut State, seen: &Seen) -> Option<Reply> {
     }
 }
 
-async fn jfrog() -> (Fake, Catalog) {
-    let fake = Fake::start("ada", api).await;
-    fake.state.lock().unwrap().deletes = Deletes::ByDigest;
+fn jfrog() -> (Fake, Catalog) {
+    let fake = Fake::start("ada", api);
+    fake.state().deletes = Deletes::ByDigest;
     let catalog = fake.catalog(Provider::Jfrog);
     (fake, catalog)
 }
 
 #[tokio::test]
 async fn a_tags_folder_goes() {
-    let (fake, catalog) = jfrog().await;
+    let (fake, catalog) = jfrog();
     fake.image(&["1", "latest"]);
     assert_eq!(catalog.tags(&fake.repository()).await.unwrap().len(), 2);
     catalog.untag(&fake.repository(), &tag("1")).await.unwrap();
@@ -45,9 +45,9 @@ async fn a_tags_folder_goes() {
 
 #[tokio::test]
 async fn a_folder_that_holds_another_image_stays() {
-    let (fake, catalog) = jfrog().await;
+    let (fake, catalog) = jfrog();
     fake.image(&["1", "latest"]);
-    fake.state.lock().unwrap().notes.insert("nested".into(), "1".into());
+    fake.state().notes.insert("nested".into(), "1".into());
     let error = catalog.untag(&fake.repository(), &tag("1")).await.unwrap_err();
     assert!(matches!(error.fault, Fault::Unsafe(_)), "{error}");
     assert_eq!(fake.tags(), ["1", "latest"]);
@@ -55,9 +55,9 @@ async fn a_folder_that_holds_another_image_stays() {
 
 #[tokio::test]
 async fn where_the_repository_is_in_the_host_the_specification_serves() {
-    let (fake, catalog) = jfrog().await;
+    let (fake, catalog) = jfrog();
     fake.image(&["1", "latest"]);
-    fake.state.lock().unwrap().notes.insert("subdomain".into(), String::new());
+    fake.state().notes.insert("subdomain".into(), String::new());
     catalog.untag(&fake.repository(), &tag("1")).await.unwrap();
     assert_eq!(fake.tags(), ["latest"]);
     assert!(fake.writes().iter().all(|write| write.contains(" /v2/")));

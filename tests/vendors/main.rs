@@ -2,6 +2,9 @@
 //! `docs/registries.md` for what was tested how.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "../support/fake_api.rs"]
+mod fake_api;
+
 mod fake;
 
 mod docker_hub;

@@ -31,7 +31,7 @@ fn api(state: &mut State, seen: &Seen) -> Option<Reply> {
 
 #[tokio::test]
 async fn an_oauth_token_lists_and_deletes() {
-    let fake = Fake::start("$oauthtoken", api).await;
+    let fake = Fake::start("$oauthtoken", api);
     let catalog = fake.catalog(Provider::Quay);
     let one = fake.image(&["1", "1.0", "edge", "latest", "x"]);
     let listed = catalog.tags(&fake.repository()).await.unwrap();
@@ -46,8 +46,8 @@ async fn an_oauth_token_lists_and_deletes() {
 #[tokio::test]
 async fn a_robot_account_never_calls_the_api() {
     for deletes in [Deletes::Both, Deletes::ByDigest] {
-        let fake = Fake::start("team+robot", |_, _| None).await;
-        fake.state.lock().unwrap().deletes = deletes;
+        let fake = Fake::start("team+robot", |_, _| None);
+        fake.state().deletes = deletes;
         let catalog = fake.catalog(Provider::Quay);
         let one = fake.image(&["1", "latest"]);
         assert_eq!(catalog.tags(&fake.repository()).await.unwrap().len(), 2);

@@ -17,6 +17,7 @@ pub(crate) fn step() -> Step {
         context: ".".into(),
         target: None,
         platforms: Vec::new(),
+        leg: None,
         build_args: BTreeMap::new(),
         labels: BTreeMap::new(),
         annotations: BTreeMap::new(),
@@ -209,4 +210,21 @@ fn builders_are_made_with_exactly_these_words() {
 fn a_context_cannot_pass_for_a_flag() {
     let step = Step { context: "--push".into(), ..step() };
     assert!(argv(&step, &[], &[], &[]).ends_with("--\n/w/--push"));
+}
+
+#[test]
+fn checks_are_asked_with_what_decides_them_and_build_nothing() {
+    let step = Step {
+        dockerfile: "deploy/Dockerfile".into(),
+        context: "app".into(),
+        target: Some("final".into()),
+        build_args: BTreeMap::from([("VERSION".into(), "1".into())]),
+        build_contexts: BTreeMap::from([("shared".into(), "../shared".into())]),
+        ..step()
+    };
+    assert_eq!(
+        super::check(&step, "b", Path::new("/work")).join(" "),
+        "build --builder b --call check,format=json --file /work/deploy/Dockerfile --target final --build-arg VERSION=1 \
+         --build-context shared=../shared -- /work/app"
+    );
 }

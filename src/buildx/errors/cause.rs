@@ -53,7 +53,7 @@ impl Cause {
     pub(super) fn of(line: &str) -> Option<Self> {
         let lower = line.to_ascii_lowercase();
         let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
-        if has(&["no space left on device", "disk quota exceeded", "enospc"]) {
+        if has(&["no space left on device", "disk quota exceeded", "enospc:"]) {
             Some(Self::NoSpace)
         } else if has(&["exec format error"]) {
             Some(Self::WrongArchitecture)
@@ -82,7 +82,9 @@ const CERTIFICATE: [&str; 6] = [
     "certificate verification failed",
 ];
 
-const NETWORK: [&str; 13] = [
+const NETWORK: [&str; 15] = [
+    "could not connect to",
+    "failed to connect to",
     "could not resolve host",
     "could not resolve hostname",
     "temporary failure in name resolution",
@@ -101,8 +103,12 @@ const NETWORK: [&str; 13] = [
 /// What a shell, or runc in its place, says of a program it cannot start.
 fn shell(line: &str) -> Option<Cause> {
     let shells = ["/bin/sh:", "sh:", "/bin/bash:", "bash:", "/bin/ash:", "ash:", "dash:", "env:", "/usr/bin/env:"];
+    let make = line.split_once(": ").is_some_and(|(name, rest)| {
+        let name = name.split('[').next().unwrap_or(name);
+        matches!(name, "make" | "gmake") && !rest.starts_with("***")
+    });
     let runc = line.contains("unable to start container process");
-    let speaks = runc || shells.iter().any(|s| line.starts_with(s)) || line.contains(".sh: line ");
+    let speaks = runc || make || shells.iter().any(|s| line.starts_with(s)) || line.contains(".sh: line ");
     if !speaks {
         return None;
     }
@@ -121,7 +127,8 @@ fn shell(line: &str) -> Option<Cause> {
 
 pub(super) fn read(lines: &[&str]) -> Vec<Found> {
     let near = lines.len().saturating_sub(NEAR_THE_END);
-    let causes = lines.iter().enumerate().filter_map(|(i, line)| Some((i, line, Cause::of(line)?)));
+    let told = lines.iter().enumerate().filter(|(_, line)| !is_passed_test(line));
+    let causes = told.filter_map(|(i, line)| Some((i, line, Cause::of(line)?)));
     let counts = causes.filter(|(i, _, cause)| *i >= near || !cause.may_be_overcome());
     let mut found: Vec<Found> =
         counts.map(|(i, line, cause)| self::found(Rank::Cause, i, cause.tool(), None, line, line)).collect();
@@ -129,4 +136,11 @@ pub(super) fn read(lines: &[&str]) -> Vec<Found> {
     let first = found.len().saturating_sub(MAX);
     found.drain(..first);
     found
+}
+
+/// The name of a test that passed, or of one that begins, may speak of anything.
+fn is_passed_test(line: &str) -> bool {
+    const MARKS: [&str; 9] = ["✓ ", "✔ ", "√ ", "ok ", "PASS", "--- PASS", "=== RUN", "[ RUN", "[       OK"];
+    let line = line.trim_start();
+    MARKS.iter().any(|mark| line.starts_with(mark)) || (line.starts_with("test ") && line.ends_with(" ... ok"))
 }

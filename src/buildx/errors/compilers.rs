@@ -1,64 +1,8 @@
 //! Compilers, linkers and the tools that call them.
 
-use super::scan::{extension, found, location, place};
+use super::scan::{extension, found, location, place, traced};
 use super::{Found, Rank};
-
-/// rustc and cargo: `error[E0425]: …` with `--> file:line:column` a line or a few below; panics of build scripts.
-pub(super) fn rustc(lines: &[&str]) -> Vec<Found> {
-    let cargo = lines.iter().any(|l| {
-        let l = l.trim_start();
-        l.starts_with("Compiling ") || l.starts_with("error: could not compile") || l.contains("Cargo.toml")
-    });
-    let mut all = Vec::new();
-    for (i, line) in lines.iter().enumerate() {
-        if let Some((_, at)) = line.split_once(" panicked at ").filter(|_| line.starts_with("thread '")) {
-            let message = lines.get(i + 1).copied().unwrap_or("panicked");
-            all.push(found(Rank::Mistake, i, "rust", place(at).map(|(l, _)| l), message, line));
-            continue;
-        }
-        let Some(rest) = line.strip_prefix("error") else { continue };
-        let coded = rest.starts_with("[E");
-        let Some((_, message)) = rest.split_once(": ").filter(|(code, _)| coded || code.is_empty()) else { continue };
-        let below = lines[i + 1..].iter().take(8).take_while(|l| !l.starts_with("error"));
-        let arrow = below.filter_map(|l| l.trim_start().strip_prefix("--> ")).find_map(place).map(|(l, _)| l);
-        let closing = ["could not compile", "aborting due to", "build failed"].iter().any(|s| message.starts_with(s));
-        if closing {
-            all.push(found(Rank::Summary, i, "cargo", None, message, line));
-        } else if arrow.is_some() || coded {
-            all.push(found(Rank::Mistake, i, "rustc", arrow, message, line));
-        } else if cargo {
-            all.push(found(Rank::Mistake, i, "cargo", None, message, line));
-        }
-    }
-    all
-}
-
-/// go build, vet and test: `./main.go:10:2: …`, `go: …`, `--- FAIL: TestX`, `panic: …`.
-pub(super) fn go(lines: &[&str]) -> Vec<Found> {
-    const CHATTER: [&str; 6] = ["downloading ", "finding ", "extracting ", "added ", "upgraded ", "found "];
-    let is_go = |file: &str| extension(file) == "go";
-    let frames = |i: usize| lines[i..].iter().take(40).filter_map(|l| place(l.trim_start()));
-    let mut all = Vec::new();
-    for (i, line) in lines.iter().enumerate() {
-        let text = line.strip_prefix("vet: ").unwrap_or(line).trim_start();
-        if let Some((at, message)) = place(text).filter(|(at, message)| is_go(&at.file) && !message.is_empty()) {
-            if !message.starts_with("+0x") {
-                all.push(found(Rank::Mistake, i, "go", Some(at), message, line));
-            }
-        } else if let Some(message) = line.strip_prefix("go: ") {
-            if !CHATTER.iter().any(|c| message.starts_with(c)) {
-                all.push(found(Rank::Mistake, i, "go", None, message, line));
-            }
-        } else if let Some(message) = line.strip_prefix("panic: ") {
-            let ours = frames(i).map(|(at, _)| at).find(|at| is_go(&at.file) && !at.file.contains("/go/src/"));
-            all.push(found(Rank::Mistake, i, "go", ours, line, message));
-        } else if let Some(test) = text.strip_prefix("--- FAIL: ") {
-            let test = test.split(' ').next().unwrap_or(test);
-            all.push(found(Rank::Summary, i, "go", None, &format!("test {test} failed"), line));
-        }
-    }
-    all
-}
+use crate::problem::Location;
 
 /// gcc, clang and the many that speak like them: `file:line:column: error: …`, also `fatal error`.
 pub(super) fn gcc(lines: &[&str]) -> Vec<Found> {
@@ -66,6 +10,7 @@ pub(super) fn gcc(lines: &[&str]) -> Vec<Found> {
     for (i, line) in lines.iter().enumerate() {
         let Some((at, rest)) = place(line.trim_start()) else { continue };
         let Some(message) = ["error: ", "fatal error: "].iter().find_map(|p| rest.strip_prefix(p)) else { continue };
+        let at = if at.file.starts_with("/usr/") { required_from(&lines[..i]).unwrap_or(at) } else { at };
         let tool = match extension(&at.file) {
             "c" | "cc" | "cpp" | "cxx" | "h" | "hh" | "hpp" | "hxx" | "inc" | "m" | "mm" | "S" | "s" | "cu" => "gcc",
             "kt" | "kts" => "kotlinc",
@@ -83,18 +28,32 @@ pub(super) fn gcc(lines: &[&str]) -> Vec<Found> {
     all
 }
 
+/// The line that asked for the template in which an error stands: `src/a.cpp:5:14:   required from here`.
+fn required_from(above: &[&str]) -> Option<Location> {
+    let asks = |rest: &str| rest.starts_with("required from") || rest.contains("in instantiation of");
+    let mut near = above.iter().rev().take(30).filter_map(|line| place(line.trim_start()));
+    near.find(|(at, rest)| asks(rest) && !at.file.starts_with("/usr/")).map(|(at, _)| at)
+}
+
 /// ld and its kin: undefined references, missing libraries.
 pub(super) fn linker(lines: &[&str]) -> Vec<Found> {
     let mut all = Vec::new();
     for (i, line) in lines.iter().enumerate() {
-        let symbols = ["undefined reference to ", "multiple definition of ", "undefined symbol: "];
-        if let Some(at) = symbols.iter().find_map(|s| line.find(s)) {
+        let symbols = ["undefined reference to ", "multiple definition of "];
+        if let Some((_, message)) = line.split_once("lld: error: ").filter(|(linker, _)| !linker.contains(' ')) {
+            let notes = lines[i + 1..].iter().take(6).map_while(|l| l.strip_prefix(">>> "));
+            let said = |note: &str| {
+                ["referenced by ", "defined at "].iter().find_map(|p| Some(place(note.strip_prefix(p)?)?.0))
+            };
+            all.push(found(Rank::Mistake, i, "ld", notes.filter_map(said).last(), message, line));
+        } else if let Some(at) = symbols.iter().find_map(|s| line.find(s)) {
             // `main.c:12: undefined …`, or `main.c:(.text+0x5): undefined …`, perhaps after `/usr/bin/ld: `.
             let before =
                 line[..at].rsplit(": ").find(|part| !part.is_empty()).unwrap_or("").trim_end_matches([':', ' ']);
             let file = before.split(":(").next().filter(|f| f.contains('.') && !f.contains(char::is_whitespace));
             let at_line = place(before).map(|(l, _)| l).or_else(|| file.map(|f| location(f, None, None)));
-            all.push(found(Rank::Mistake, i, "ld", at_line, &line[at..], line));
+            let frames = at_line.map(|at| of_object(&lines[..i], at)).unwrap_or_default();
+            all.push(traced(Rank::Mistake, i, "ld", frames, |_| false, &line[at..], line));
         } else if let Some(at) = line.find("cannot find -l") {
             all.push(found(Rank::Mistake, i, "ld", None, &line[at..], line));
         } else if line.starts_with("collect2: error: ") || line.contains(": error: linker command failed") {
@@ -104,74 +63,67 @@ pub(super) fn linker(lines: &[&str]) -> Vec<Found> {
     all
 }
 
-/// javac (`Main.java:3: error: …`), Maven (`[ERROR] /app/Main.java:[3,5] …`), Kotlin (`e: file:///…/Main.kt:3:5 …`).
-pub(super) fn java(lines: &[&str]) -> Vec<Found> {
-    let mut all = Vec::new();
-    for (i, line) in lines.iter().enumerate() {
-        if let Some(rest) = line.strip_prefix("[ERROR] ") {
-            all.extend(maven(i, rest, lines));
-        } else if let Some(rest) = line.strip_prefix("e: ") {
-            let kotlin = place(rest.strip_prefix("file://").unwrap_or(rest));
-            all.extend(kotlin.map(|(at, message)| found(Rank::Mistake, i, "kotlinc", Some(at), message, line)));
-        } else if let Some((at, rest)) = place(line)
-            && extension(&at.file) == "java"
-            && let Some(message) = rest.strip_prefix("error: ")
-        {
-            let message = with_symbol(message, lines.iter().skip(i + 1).take(5));
-            all.push(found(Rank::Mistake, i, "javac", Some(at), &message, line));
-        } else if line.starts_with("FAILURE: Build failed with an exception") {
-            all.push(found(Rank::Summary, i, "gradle", None, line, line));
-        }
-    }
-    all
-}
-
-fn maven(i: usize, rest: &str, lines: &[&str]) -> Option<Found> {
-    let placed = rest.split_once(":[").and_then(|(path, rest)| {
-        let (numbers, message) = rest.split_once(']')?;
-        let (line, column) = numbers.split_once(',')?;
-        Some((location(path, Some(line.parse().ok()?), column.parse().ok()), message))
+/// The likely places of a file that ld names without its directory: its object's, `ld: src/main.o: in function …` above, is
+/// perhaps below one of the build.
+fn of_object(above: &[&str], at: Location) -> Vec<Location> {
+    let stem = at.file.split('.').next().unwrap_or_default();
+    let object = above.iter().rev().take(20).find_map(|line| {
+        let object = line.split_once(": in function ")?.0.rsplit(": ").next()?;
+        let (dir, name) = object.rsplit_once('/')?;
+        name.strip_prefix(stem)?.starts_with('.').then_some(dir)
     });
-    if let Some((at, message)) = placed {
-        let message = with_symbol(message.trim(), lines.iter().skip(i + 1).take(3));
-        return Some(found(Rank::Mistake, i, "javac", Some(at), &message, lines[i]));
-    }
-    let telling = ["Failed to execute goal", "Non-resolvable", "The build could not read"];
-    telling.iter().any(|t| rest.starts_with(t)).then(|| found(Rank::Summary, i, "maven", None, rest, lines[i]))
+    let Some(dir) = object.filter(|dir| !dir.starts_with('/') && !at.file.contains('/')) else { return vec![at] };
+    // `lib/CMakeFiles/core.dir/src`
+    let parts: Vec<&str> = dir.split('/').filter(|part| *part != "CMakeFiles" && !part.ends_with(".dir")).collect();
+    let mut files: Vec<String> = (0..parts.len()).map(|n| format!("{}/{}", parts[n..].join("/"), at.file)).collect();
+    files.push(at.file.clone());
+    files.into_iter().map(|file| Location { file, ..at.clone() }).collect()
 }
 
-/// `cannot find symbol` does not say which; the lines below do.
-fn with_symbol<'a>(message: &str, below: impl Iterator<Item = &'a &'a str>) -> String {
-    let symbol =
-        below.filter_map(|l| l.split_once("symbol:")).map(|(_, s)| s.split_whitespace().collect::<Vec<_>>().join(" "));
-    match symbol.take(1).next().filter(|_| message == "cannot find symbol") {
-        Some(symbol) => format!("{message}: {symbol}"),
-        None => message.to_owned(),
-    }
-}
-
-/// CMake: `CMake Error at CMakeLists.txt:3 (find_package):`, the words on the next lines.
+/// CMake: `CMake Error at CMakeLists.txt:3 (find_package):`, the words on the next lines, its callers below those.
 pub(super) fn cmake(lines: &[&str]) -> Vec<Found> {
     let mut all = Vec::new();
     for (i, line) in lines.iter().enumerate() {
         let Some(rest) = line.strip_prefix("CMake Error") else { continue };
         let at = rest.strip_prefix(" at ").and_then(place).map(|(l, _)| l);
-        let below: Vec<&str> = lines[i + 1..].iter().map(|l| l.trim()).take(4).take_while(|l| !l.is_empty()).collect();
+        let whole = rest.strip_prefix(" in ").and_then(|file| file.strip_suffix(':')).map(|f| location(f, None, None));
+        let inside = || lines[i + 1..].iter().take(40).take_while(|l| l.trim().is_empty() || l.starts_with("  "));
+        let mut below = inside().take(8).map(|l| l.trim());
+        let mut words: Vec<&str> =
+            below.by_ref().skip_while(|l| l.is_empty()).take_while(|l| !l.is_empty()).take(4).collect();
+        // `Cannot find source file:` names it in the next paragraph.
+        if words.last().is_some_and(|last| last.ends_with(':')) {
+            words.extend(below.find(|l| !l.is_empty()));
+        }
         let own = rest.strip_prefix(": ").filter(|m| !m.is_empty()).map(str::to_owned);
-        all.push(found(Rank::Mistake, i, "cmake", at, &own.unwrap_or_else(|| below.join(" ")), line));
+        // An error inside one of CMake's own modules stands on the line that called it.
+        let calls = lines[i + 1 + inside().count()..].iter();
+        let calls = calls.skip_while(|l| l.trim().is_empty()).take(12);
+        let mut calls = calls.take_while(|l| l.starts_with("Call Stack") || l.starts_with("  ")).peekable();
+        let called = calls.next_if(|l| l.starts_with("Call Stack")).is_some();
+        let calls = calls.filter(|_| called).filter_map(|l| place(l.trim())).map(|(at, _)| at);
+        let frames = at.or(whole).into_iter().chain(calls).collect();
+        let message = own.unwrap_or_else(|| words.join(" "));
+        all.push(traced(Rank::Mistake, i, "cmake", frames, |_| false, &message, line));
     }
     all
 }
 
 /// make: `make: *** [Makefile:12: target] Error 2`, `Makefile:3: *** missing separator.  Stop.`
 pub(super) fn make(lines: &[&str]) -> Vec<Found> {
+    // The Makefile of a CMake build is generated, whatever stands at the root.
+    let generated = lines.iter().any(|line| line.contains(": *** [CMakeFiles/"));
     let mut all = Vec::new();
     for (i, line) in lines.iter().enumerate() {
         let Some((before, message)) = line.split_once(": *** ") else { continue };
         let stops = message.ends_with("Stop.");
         let caller = before.starts_with("make") || before.starts_with("gmake");
         let at = if caller {
-            message.strip_prefix('[').and_then(|m| named_place(m.split(']').next().unwrap_or(m)))
+            let target = message.strip_prefix('[').and_then(|m| named_place(m.split(']').next().unwrap_or(m)));
+            let target = target.filter(|at| !generated || at.file != "Makefile");
+            // What an `include` misses is told the line before.
+            let missing = |l: &&&str| l.ends_with(": No such file or directory") && message.starts_with("No rule");
+            target.or_else(|| named_place(lines[..i].iter().rev().take(2).find(missing)?))
         } else {
             named_place(before)
         };
@@ -185,7 +137,7 @@ pub(super) fn make(lines: &[&str]) -> Vec<Found> {
 }
 
 /// `Makefile:12`, whose name has neither dot nor slash.
-fn named_place(text: &str) -> Option<crate::problem::Location> {
+fn named_place(text: &str) -> Option<Location> {
     let (file, rest) = text.split_once(':')?;
     let (line, _) = super::scan::digits(rest)?;
     (!file.is_empty() && !file.contains(char::is_whitespace)).then(|| location(file, Some(line), None))

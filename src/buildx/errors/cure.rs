@@ -32,7 +32,7 @@ fn of_verdict(verdict: &Verdict<'_>) -> Option<String> {
         }
         Verdict::EmptyDockerfile => "Is this the right file? A Dockerfile begins with FROM.".to_owned(),
         Verdict::NoSource(path) => format!(
-            "Paths of COPY and ADD begin at the build context. Look whether `{}` is committed, not excluded by .dockerignore, and inside `context`.",
+            "Paths of COPY and ADD begin at the build context, or at the root of the stage that --from names. Look whether `{}` is committed, not excluded by .dockerignore, and inside `context`.",
             path.trim_start_matches('/')
         ),
         Verdict::NoImage(image) => format!(

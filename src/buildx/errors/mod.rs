@@ -11,9 +11,15 @@ use crate::problem::{Location, Problem};
 mod cause;
 mod compilers;
 pub mod cure;
+mod directory;
 mod docker;
 mod generic;
+mod go;
+mod java;
+mod javascript;
 mod packages;
+mod python;
+mod rust;
 mod scan;
 mod scripts;
 
@@ -49,6 +55,8 @@ struct Found {
     /// Index of the line, to keep the tools' own order.
     line: usize,
     error: BuildError,
+    /// Further places of it, likeliest first: the other frames of a stack.
+    frames: Vec<Location>,
 }
 
 /// How much an error tells: the smaller, the more.
@@ -66,35 +74,54 @@ enum Rank {
 type Reader = fn(&[&str]) -> Vec<Found>;
 
 /// In order of trust: of two readers that understand one line, the first has it.
-const READERS: [Reader; 15] = [
+const READERS: [Reader; 24] = [
     cause::read,
-    compilers::rustc,
-    compilers::go,
+    rust::read,
+    go::read,
     compilers::gcc,
     compilers::linker,
-    compilers::java,
+    java::compilers,
+    java::gradle,
+    java::exceptions,
     compilers::cmake,
     compilers::make,
+    javascript::bundlers,
+    javascript::next,
+    javascript::tests,
+    javascript::tap,
     scripts::typescript,
     scripts::eslint,
-    scripts::python,
+    python::exceptions,
+    python::tests,
+    python::checkers,
     scripts::node,
+    scripts::shell,
     packages::npm,
     packages::pip,
     packages::system,
 ];
 
+/// A failure whose places are still the tools' own.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Explained {
+    /// What is known. `tail` is never empty.
+    pub failure: BuildFailure,
+    /// Of each error the further places it may stand on, likeliest first: the first that is a file of the checkout.
+    pub frames: Vec<Vec<Location>>,
+}
+
 /// Everything a person needs to know about a failed build. `tail` is never empty, whatever the evidence.
 pub fn explain(evidence: &Evidence) -> BuildFailure {
+    trace(evidence).failure
+}
+
+/// The same, with the stacks of its errors.
+pub fn trace(evidence: &Evidence) -> Explained {
     let excerpt = docker::excerpt(&evidence.trailer);
     let summary = summary(evidence);
     let dockerfile = excerpt.as_ref().map(|e| e.location.clone()).or_else(|| docker::place_in(&summary));
-    BuildFailure {
-        errors: errors(evidence, &summary, dockerfile.as_ref()),
-        dockerfile,
-        tail: tail(evidence, &summary),
-        summary,
-    }
+    let (errors, frames) = errors(evidence, &summary, dockerfile.as_ref()).into_iter().unzip();
+    Explained { failure: BuildFailure { errors, dockerfile, tail: tail(evidence, &summary), summary }, frames }
 }
 
 /// The build itself worked, and a registry did not take its content for a reason that may have passed: worth another try.
@@ -135,29 +162,35 @@ fn summary(evidence: &Evidence) -> String {
     }
 }
 
-fn errors(evidence: &Evidence, summary: &str, dockerfile: Option<&Location>) -> Vec<BuildError> {
+fn errors(evidence: &Evidence, summary: &str, dockerfile: Option<&Location>) -> Vec<(BuildError, Vec<Location>)> {
     // Where BuildKit blames no step, other steps' output is not about the failure, unless there is no verdict either.
     let blind = evidence.step.is_empty() && docker::verdict(&evidence.trailer).is_none();
     let lines = if blind { &evidence.overall } else { &evidence.log };
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
 
     let mut found: Vec<Found> = READERS.iter().flat_map(|read| read(&lines)).collect();
+    directory::enter(&lines, &mut found);
     found.extend(docker::read(summary, dockerfile));
     if found.is_empty() {
         found = generic::read(&lines);
+    } else if found.iter().all(|found| found.rank == Rank::Summary) {
+        // That something failed was understood, and not what: a place says it best.
+        let placed = generic::read(&lines).into_iter().filter(|more| more.error.location.is_some());
+        let placed: Vec<Found> = placed.filter(|more| found.iter().all(|known| known.line != more.line)).collect();
+        found.extend(placed);
     }
     found.sort_by_key(|f| (f.rank, f.line));
-    let mut errors: Vec<BuildError> = Vec::new();
-    for Found { error, .. } in found {
-        let same = |e: &BuildError| {
+    let mut errors: Vec<(BuildError, Vec<Location>)> = Vec::new();
+    for Found { error, frames, .. } in found {
+        let same = |(e, _): &(BuildError, Vec<Location>)| {
             (e.location == error.location && e.message == error.message) || (e.raw == error.raw && e.tool != error.tool)
         };
         if errors.len() < MAX_ERRORS && !errors.iter().any(same) {
-            errors.push(error);
+            errors.push((error, frames));
         }
     }
     if errors.is_empty() && !blind {
-        errors.push(docker::process_error(summary, dockerfile));
+        errors.push((docker::process_error(summary, dockerfile), Vec::new()));
     }
     errors
 }

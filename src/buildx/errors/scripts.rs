@@ -1,18 +1,25 @@
 //! Languages that run, and the tools that check them.
 
-use super::scan::{digits, found, location, place, place_in_parens};
-use super::{Found, Rank};
+use super::scan::{digits, extension, found, location, place, place_in_parens, traced};
+use super::{Found, Rank, javascript};
 use crate::problem::Location;
 
-/// tsc: `src/a.ts(12,5): error TS2304: …`, or with `--pretty` `src/a.ts:12:5 - error TS2304: …`.
+/// tsc: `src/a.ts(12,5): error TS2304: …`, or with `--pretty` `src/a.ts:12:5 - error TS2304: …`. Angular says `Error: ` before
+/// and has errors of its own (`NG8002`); task runners put a package's name first.
 pub(super) fn typescript(lines: &[&str]) -> Vec<Found> {
     let mut all = Vec::new();
     for (i, line) in lines.iter().enumerate() {
-        let Some((before, message)) = line.split_once("error TS") else { continue };
-        let placed = place_in_parens(before).or_else(|| place(before)).map(|(l, _)| l);
+        let Some((before, kind, message)) =
+            ["TS", "NG"].iter().find_map(|kind| line.split_once(&format!("error {kind}")).map(|(b, m)| (b, kind, m)))
+        else {
+            continue;
+        };
+        let before = before.trim_end_matches([' ', '-', ':']);
+        let last = before.rsplit(' ').next().unwrap_or(before);
+        let placed = place_in_parens(last).or_else(|| place(last)).map(|(l, _)| l);
         let (code, message) = message.split_once(": ").unwrap_or(("", message));
-        if !code.is_empty() && code.bytes().all(|b| b.is_ascii_digit()) {
-            all.push(found(Rank::Mistake, i, "tsc", placed, &format!("TS{code}: {message}"), line));
+        if !code.is_empty() && code.trim_start_matches('-').bytes().all(|b| b.is_ascii_digit()) {
+            all.push(found(Rank::Mistake, i, "tsc", placed, &format!("{kind}{code}: {message}"), line));
         }
     }
     all
@@ -36,10 +43,16 @@ pub(super) fn eslint(lines: &[&str]) -> Vec<Found> {
     all
 }
 
+/// `  1:10  error  message  rule`; react-scripts writes `  Line 1:10:  message  rule`.
 fn eslint_row(line: &str) -> Option<((u32, u32), String)> {
-    let (row, rest) = digits(line.strip_prefix("  ")?.trim_start())?;
+    let text = line.strip_prefix("  ")?.trim_start();
+    let react = text.strip_prefix("Line ");
+    let (row, rest) = digits(react.unwrap_or(text))?;
     let (column, rest) = digits(rest.strip_prefix(':')?)?;
-    let message = rest.trim_start().strip_prefix("error")?.strip_prefix(' ')?;
+    let message = match react {
+        Some(_) => rest.strip_prefix(':')?,
+        None => rest.trim_start().strip_prefix("error")?.strip_prefix(' ')?,
+    };
     let words: Vec<&str> = message.split("  ").map(str::trim).filter(|w| !w.is_empty()).collect();
     Some((
         (row, column),
@@ -50,70 +63,66 @@ fn eslint_row(line: &str) -> Option<((u32, u32), String)> {
     ))
 }
 
-/// Python: the exception of a traceback, at the deepest frame that is not of the standard library or a package;
-/// pytest's `FAILED` lines.
-pub(super) fn python(lines: &[&str]) -> Vec<Found> {
-    let mut all = Vec::new();
-    let mut frames: Vec<Location> = Vec::new();
-    for (i, line) in lines.iter().enumerate() {
-        if let Some(frame) = python_frame(line) {
-            frames.push(frame);
-        } else if let Some(test) = line.strip_prefix("FAILED ") {
-            let (file, message) = test.split_once("::").unwrap_or((test, ""));
-            if message.is_empty() || !file.ends_with(".py") {
-                continue;
-            }
-            all.push(found(Rank::Mistake, i, "pytest", Some(location(file, None, None)), message, line));
-        } else if !frames.is_empty() && is_exception(line) {
-            let library = |f: &&Location| {
-                ["/lib/python", "site-packages", "<frozen", "<string>"].iter().any(|l| f.file.contains(l))
-            };
-            let ours = frames.iter().rev().find(|f| !library(f)).or(frames.last()).cloned();
-            all.push(found(Rank::Mistake, i, "python", ours.filter(|f| !f.file.starts_with('<')), line, line));
-            frames.clear();
-        } else if line.starts_with("Traceback (") {
-            frames.clear();
-        }
-        if frames.len() > 200 {
-            frames.drain(..100);
-        }
-    }
-    all
-}
-
-/// `  File "app.py", line 3, in load`.
-fn python_frame(line: &str) -> Option<Location> {
-    let (file, rest) = line.trim_start().strip_prefix("File \"")?.split_once("\", line ")?;
-    Some(location(file, Some(digits(rest)?.0), None))
-}
-
-/// `package.SomeError: message` at the beginning of a line.
-fn is_exception(line: &str) -> bool {
+/// `package.SomeError: message` at the beginning of a line. All in capitals (`ERROR`) it is a program's way to shout.
+pub(super) fn is_exception(line: &str) -> bool {
     let name = line.split(':').next().unwrap_or(line);
     let plain = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '_'));
     let last = name.rsplit('.').next().unwrap_or(name);
-    plain && last.starts_with(|c: char| c.is_ascii_uppercase())
+    plain && last.starts_with(|c: char| c.is_ascii_uppercase()) && last.contains(|c: char| c.is_ascii_lowercase())
 }
 
-/// node: `SomeError: message`, placed by the line above it or the first frame that is no library's.
+/// node and its test runners: `SomeError: message`, placed by the line above it or the first frame that is no library's.
 pub(super) fn node(lines: &[&str]) -> Vec<Found> {
-    let is_script = |l: &Location| [".js", ".mjs", ".cjs", ".ts"].iter().any(|e| l.file.ends_with(e));
+    let is_script = |l: &Location| ["js", "mjs", "cjs", "jsx", "ts", "mts", "tsx"].contains(&extension(&l.file));
     let mut all = Vec::new();
     let mut above: Option<Location> = None;
-    for (i, line) in lines.iter().enumerate() {
+    let printed = javascript::printed(lines);
+    for (i, line) in lines.iter().enumerate().filter(|(i, _)| !printed[*i]) {
         if let Some((at, rest)) = place(line.strip_prefix("file://").unwrap_or(line)) {
             above = Some(at).filter(|at| is_script(at) && rest.is_empty());
             continue;
         }
-        let name = line.split(':').next().unwrap_or(line).split(" [").next().unwrap_or(line);
-        let is_error = name.ends_with("Error") && is_exception(name) && line.contains(": ");
-        let stack = lines[i + 1..].iter().take(12).map(|l| l.trim_start()).filter(|l| l.starts_with("at "));
-        if !is_error || stack.clone().next().is_none() {
+        let text = line.trim_start();
+        let name = text.split(':').next().unwrap_or(text).split(" [").next().unwrap_or(text);
+        let is_error = name.ends_with("Error") && is_exception(name) && text.contains(": ");
+        let is_frame = |l: &&&str| l.trim_start().starts_with("at ");
+        let mut stack = lines[i + 1..].iter().take(30).skip_while(|l| !is_frame(l)).take_while(is_frame).peekable();
+        if !is_error || stack.peek().is_none() {
             continue;
         }
-        let frames = stack.filter_map(|l| place(l.rsplit(['(', ' ']).next()?.trim_end_matches(')')));
-        let ours = frames.map(|(l, _)| l).find(|l| is_script(l) && !l.file.contains("node_modules"));
-        all.push(found(Rank::Mistake, i, "node", above.take().or(ours), line, line));
+        let frames = stack.filter_map(|l| stack_frame(l));
+        let frames = above.take().into_iter().chain(frames).filter(is_script).collect();
+        all.push(traced(Rank::Mistake, i, "node", frames, |file| file.contains("node_modules/"), text, line));
     }
     all
+}
+
+/// `at f (/app/a.js:1:2)`, `at file:///app/a.mjs:1:2`.
+pub(super) fn stack_frame(line: &str) -> Option<Location> {
+    let at = line.trim_end_matches([' ', '{']).trim_start().strip_prefix("at ")?;
+    let at = match at.strip_suffix(')') {
+        Some(inner) => inner.rsplit_once(" (")?.1,
+        None => at.rsplit(' ').next()?,
+    };
+    place(at.strip_prefix("file://").unwrap_or(at)).map(|(at, _)| at)
+}
+
+/// A shell on a line of a script: `/docker/setup.sh: line 3: CONFIG_FILE: unbound variable`, `./x.sh: 3: y: not found`.
+pub(super) fn shell(lines: &[&str]) -> Vec<Found> {
+    let mut all = Vec::new();
+    for (i, line) in lines.iter().enumerate() {
+        let Some((script, rest)) = line.split_once(": ") else { continue };
+        let Some((number, rest)) = digits(rest.strip_prefix("line ").unwrap_or(rest)) else { continue };
+        let Some(message) = rest.strip_prefix(": ") else { continue };
+        // `/bin/sh: 1: …` is the RUN's own text.
+        let is_script = script.contains('/') && !script.contains(char::is_whitespace) && !is_shell(script);
+        if is_script && !message.is_empty() {
+            all.push(found(Rank::Mistake, i, "shell", Some(location(script, Some(number), None)), message, line));
+        }
+    }
+    all
+}
+
+fn is_shell(path: &str) -> bool {
+    ["sh", "bash", "ash", "dash", "zsh", "ksh"].contains(&path.rsplit('/').next().unwrap_or(path))
 }

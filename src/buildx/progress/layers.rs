@@ -10,16 +10,21 @@ use super::MAX_VERTEXES;
 use super::name;
 use super::tail::LogTail;
 use crate::buildx::errors::Evidence;
-use crate::buildx::event::{Layer, Progress, Vertex, Warning};
+use crate::buildx::event::{CacheSource, Layer, Progress, Vertex, Warning};
 
 #[cfg(test)]
 pub(in crate::buildx) mod tests;
 
-const STEP_TAIL: (usize, usize) = (64 * 1024, 600);
+/// Of a step that fails. Runners of tests tell those that passed after the one that did not.
+const STEP_TAIL: (usize, usize) = (256 * 1024, 4000);
 const OVERALL_TAIL: (usize, usize) = (32 * 1024, 200);
 /// Steps whose output is kept at a time; a step's own is given up when it ends well.
 const MAX_STEP_TAILS: usize = 32;
 const MAX_WARNINGS: usize = 100;
+/// Caches of a build that are named.
+const MAX_CACHES: usize = 20;
+/// How BuildKit names the step that opens a cache.
+const IMPORT: &str = "importing cache manifest from ";
 
 /// The memory of one build.
 #[derive(Debug)]
@@ -86,7 +91,7 @@ impl Timeline {
     pub fn push(&mut self, progress: &Progress) {
         match progress {
             Progress::Vertex(vertex) => self.vertex(vertex),
-            Progress::Log { vertex, data, .. } => self.log(vertex, data),
+            Progress::Log { vertex, stderr, data } => self.log(vertex, *stderr, data),
             Progress::Warning(warning) => {
                 if self.warnings.len() < MAX_WARNINGS && !self.warnings.contains(warning) {
                     self.warnings.push(warning.clone());
@@ -94,7 +99,6 @@ impl Timeline {
             }
             Progress::Trailer(line) => {
                 self.trailer.push_line(line);
-                self.overall.end_line();
                 self.overall.push_line(line);
             }
             Progress::Transfer { .. } => {}
@@ -106,7 +110,8 @@ impl Timeline {
     pub fn layers(&self) -> Vec<Layer> {
         let mut steps: Vec<&Step> = self.steps.iter().collect();
         steps.sort_by_key(|s| s.began);
-        let mut layers: Vec<Layer> = steps.into_iter().filter_map(Step::finished).collect();
+        let origin = self.steps.iter().filter_map(|s| s.began).filter(|&t| t != Timestamp::UNIX_EPOCH).min();
+        let mut layers: Vec<Layer> = steps.into_iter().filter_map(|step| step.finished(origin)).collect();
         let stages: HashSet<_> = layers.iter().map(|l| (l.platform.clone(), l.stage.clone())).collect();
         for (platform, stage) in stages {
             let of_stage = |l: &Layer| l.platform == platform && l.stage == stage;
@@ -120,6 +125,18 @@ impl Timeline {
         layers
     }
 
+    /// Caches that BuildKit opened, each once, in the order in which it began.
+    pub fn caches(&self) -> Vec<CacheSource> {
+        let opened = self.steps.iter().filter_map(|step| Some((step.vertex.name.strip_prefix(IMPORT)?, step)));
+        let mut caches: Vec<CacheSource> = Vec::new();
+        for (name, step) in opened {
+            if caches.len() < MAX_CACHES && caches.iter().all(|cache| cache.name != name) {
+                caches.push(CacheSource { name: name.to_owned(), error: step.vertex.error.clone() });
+            }
+        }
+        caches
+    }
+
     /// Where the build stands now.
     pub fn live(&self) -> Live {
         let mut stages: HashMap<(Option<&str>, &str), u32> = HashMap::new();
@@ -131,7 +148,7 @@ impl Timeline {
         let total = stages.values().map(|&n| n as usize).fold(0, usize::saturating_add).max(known);
         let mut running: Vec<Running> = self.steps.iter().filter_map(Step::running).collect();
         running.sort_by_key(|r| r.since);
-        Live { done: self.steps.iter().filter_map(Step::finished).count(), total, running }
+        Live { done: self.steps.iter().filter(|s| s.layer.is_some() && s.ended_well()).count(), total, running }
     }
 
     /// BuildKit's warnings, each once, the first hundred.
@@ -194,18 +211,18 @@ impl Timeline {
         self.by_digest.get(digest).is_some_and(|&i| self.steps[i].ended_well())
     }
 
-    fn log(&mut self, vertex: &str, data: &[u8]) {
+    fn log(&mut self, vertex: &str, stderr: bool, data: &[u8]) {
         if self.speaker != vertex {
             self.speaker.clear();
             self.speaker.push_str(vertex);
             self.overall.end_line();
         }
-        self.overall.push(data);
+        self.overall.push(stderr, data);
         if let Some(tail) = self.tails.get_mut(vertex) {
-            tail.push(data);
+            tail.push(stderr, data);
         } else if self.tails.len() < MAX_STEP_TAILS && !self.ended_well(vertex) {
             let mut tail = LogTail::new(STEP_TAIL.0, STEP_TAIL.1);
-            tail.push(data);
+            tail.push(stderr, data);
             self.tails.insert(vertex.to_owned(), tail);
         }
     }
@@ -218,10 +235,11 @@ impl Step {
     }
 
     /// The layer with how it ran, if it ended well.
-    fn finished(&self) -> Option<Layer> {
+    fn finished(&self, origin: Option<Timestamp>) -> Option<Layer> {
         let layer = self.layer.as_ref().filter(|_| self.ended_well())?;
         let seconds = if self.vertex.cached { 0.0 } else { self.before + self.seconds() };
-        Some(Layer { cached: self.vertex.cached, seconds, ..layer.clone() })
+        let since = |from: Timestamp| self.began.filter(|&t| t >= from).map(|t| t.duration_since(from).as_secs_f64());
+        Some(Layer { cached: self.vertex.cached, seconds, start: origin.and_then(since), ..layer.clone() })
     }
 
     fn running(&self) -> Option<Running> {

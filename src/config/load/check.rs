@@ -34,12 +34,25 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
         let hint = Some("write `1s` or more; the default is `30s`".to_owned());
         findings.add_at("network.timeout", "no registry answers in less than a second each time".to_owned(), hint);
     }
+    if let Some(context) = &config.report.context {
+        report_context(context, findings);
+    }
     for (host, settings) in &config.registries {
         is_host(&format!("registries.{host}"), host, findings);
         for (i, mirror) in settings.mirrors.iter().enumerate() {
             is_host(&format!("registries.{host}.mirrors[{i}]"), mirror, findings);
         }
         prefix(&format!("registries.{host}.credentials"), settings.credentials.as_deref(), findings);
+    }
+}
+
+/// The name of a status is matched by rules of branch protection, so it is never cut.
+fn report_context(context: &str, findings: &mut Findings<'_>) {
+    let fits = (1..=100).contains(&context.chars().count());
+    if !fits || context.trim() != context || context.contains(char::is_control) {
+        let what = format!("`{}` cannot name a commit status", clip(context));
+        let hint = "write 1 to 100 characters on one line, without blanks around them".to_owned();
+        findings.add_at("report.context", what, Some(hint));
     }
 }
 

@@ -11,17 +11,17 @@ const WIDEST: usize = 140;
 
 /// Where something stands in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
+pub(crate) struct Place {
     /// 1-based.
-    pub(super) line: usize,
+    pub(crate) line: usize,
     /// 1-based, in characters.
-    pub(super) column: usize,
+    pub(crate) column: usize,
     /// In characters; a caret is drawn even for 0.
-    pub(super) length: usize,
+    pub(crate) length: usize,
 }
 
 /// Mistakes so far, and the places of values by their path (`targets[0].tags[2]`).
-pub(super) struct Findings<'t> {
+pub(crate) struct Findings<'t> {
     file: &'t str,
     lines: Vec<&'t str>,
     found: Vec<(Place, Problem)>,
@@ -30,12 +30,12 @@ pub(super) struct Findings<'t> {
 }
 
 impl<'t> Findings<'t> {
-    pub(super) fn new(text: &'t str, file: &'t str) -> Self {
+    pub(crate) fn new(text: &'t str, file: &'t str) -> Self {
         Self { file, lines: text.lines().collect(), found: Vec::new(), left_out: 0, places: HashMap::new() }
     }
 
     /// Notes a mistake.
-    pub(super) fn add(&mut self, place: Place, what: impl Into<String>, hint: Option<String>) {
+    pub(crate) fn add(&mut self, place: Place, what: impl Into<String>, hint: Option<String>) {
         if self.found.len() >= MOST {
             self.left_out += 1;
             return;
@@ -61,7 +61,7 @@ impl<'t> Findings<'t> {
     }
 
     /// Notes a mistake in the value at a path, or in what encloses it where the value is not written.
-    pub(super) fn add_at(&mut self, path: &str, what: impl Into<String>, hint: Option<String>) {
+    pub(crate) fn add_at(&mut self, path: &str, what: impl Into<String>, hint: Option<String>) {
         let mut known = path;
         let place = loop {
             match (self.places.get(known), known.rfind(['.', '['])) {
@@ -74,22 +74,22 @@ impl<'t> Findings<'t> {
     }
 
     /// Remembers where the value at a path stands.
-    pub(super) fn place(&mut self, path: String, place: Place) {
+    pub(crate) fn place(&mut self, path: String, place: Place) {
         self.places.insert(path, place);
     }
 
     /// The line of the value at a path.
-    pub(super) fn line_of(&self, path: &str) -> Option<usize> {
+    pub(crate) fn line_of(&self, path: &str) -> Option<usize> {
         self.places.get(path).map(|place| place.line)
     }
 
     /// Whether the value at a path was found wrong already.
-    pub(super) fn blamed(&self, path: &str) -> bool {
+    pub(crate) fn blamed(&self, path: &str) -> bool {
         self.places.get(path).is_some_and(|place| self.found.iter().any(|(at, _)| at == place))
     }
 
     /// All mistakes in the order of the file.
-    pub(super) fn into_problems(mut self) -> Vec<Problem> {
+    pub(crate) fn into_problems(mut self) -> Vec<Problem> {
         self.found.sort_by_key(|(place, _)| (place.line, place.column));
         let mut problems: Vec<Problem> = self.found.into_iter().map(|(_, problem)| problem).collect();
         if self.left_out > 0 {

@@ -57,6 +57,7 @@ pub(super) fn config(root: &Node, findings: &mut Findings<'_>) -> (Config, Vec<S
                 proxy: s.section("proxy", proxy),
                 timeout: s.parsed("timeout", "write it as `30s` or `2m`"),
             }),
+            report: s.section("report", report),
             project: s.section("project", project),
         };
         // Where anchors are kept; nothing in it means anything by itself.
@@ -287,6 +288,15 @@ fn registry(s: &mut Section<'_, '_>) -> RegistrySettings {
 
 fn proxy(s: &mut Section<'_, '_>) -> Proxy {
     Proxy { http: s.text("http"), https: s.text("https"), no_proxy: s.text("no_proxy") }
+}
+
+fn report(s: &mut Section<'_, '_>) -> Report {
+    Report {
+        status: s.choice("status").unwrap_or_default(),
+        checks: s.choice("checks").unwrap_or_default(),
+        comment: s.flag("comment").unwrap_or_default(),
+        context: s.text("context"),
+    }
 }
 
 fn project(s: &mut Section<'_, '_>) -> Project {

@@ -11,13 +11,13 @@ use super::findings::{Findings, Place};
 
 /// A value and its place.
 #[derive(Debug)]
-pub(super) struct Node {
-    pub(super) value: Value,
-    pub(super) place: Place,
+pub(crate) struct Node {
+    pub(crate) value: Value,
+    pub(crate) place: Place,
 }
 
 #[derive(Debug)]
-pub(super) enum Value {
+pub(crate) enum Value {
     Null,
     /// `plain`: not quoted, so that it may be a number or a truth value.
     Scalar {
@@ -30,14 +30,14 @@ pub(super) enum Value {
 
 /// The key of a mapping.
 #[derive(Debug)]
-pub(super) struct Key {
-    pub(super) name: String,
-    pub(super) place: Place,
+pub(crate) struct Key {
+    pub(crate) name: String,
+    pub(crate) place: Place,
 }
 
 /// Reads the one document of a file. `None` when it is not YAML at all; then exactly one mistake was noted. Keys that stand twice
 /// are noted and dropped.
-pub(super) fn parse(text: &str, findings: &mut Findings<'_>) -> Option<Node> {
+pub(crate) fn parse(text: &str, findings: &mut Findings<'_>) -> Option<Node> {
     // Nothing a person writes comes near these; a test keeps them below a second.
     let options = options! {
         budget: budget! {

@@ -43,7 +43,7 @@ pub enum CacheMode {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Builder {
-    /// What runs the builds. A backend named here must be there, or the run fails. Default: buildkitd where it answers, else the docker engine.
+    /// What runs the builds. A backend named here must be there, or the run fails. Default: buildkitd where it answers, else the docker engine, else BuildKit in the job itself.
     pub backend: Backend,
     /// Name of the builder. Default: `sf-` and a hash of the repository.
     pub name: Option<String>,
@@ -68,6 +68,8 @@ pub enum Backend {
     /// A docker engine. Also written `dind`.
     #[serde(alias = "dind")]
     Docker,
+    /// BuildKit in the job itself, started and ended by us; without root in a user namespace.
+    Rootless,
 }
 
 /// How buildx uses a docker engine.

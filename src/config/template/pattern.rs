@@ -115,9 +115,15 @@ impl Writing<'_> {
             Variable::Date(layout) | Variable::CommitDate(layout) => date(layout),
             Variable::DateTime => date(&Layout::date_time()),
             Variable::Timestamp => "[0-9]{9,11}".to_owned(),
+            Variable::PullRequest => NUMBER.to_owned(),
             Variable::Rand(digits) => format!("[0-9]{{{digits}}}"),
             Variable::RandHex(digits) => format!("[0-9a-f]{{{digits}}}"),
-            Variable::Branch | Variable::Env(_) | Variable::Ci(_) | Variable::Project(_) | Variable::Var(_) => {
+            Variable::Branch
+            | Variable::Tag
+            | Variable::Env(_)
+            | Variable::Ci(_)
+            | Variable::Project(_)
+            | Variable::Var(_) => {
                 self.exact = false;
                 ANY.to_owned()
             }

@@ -30,10 +30,12 @@ pub struct Values<'a> {
     pub version: &'a Version,
     /// Tags git knows behind the commit, for `{version:SCOPE}`.
     pub git_tags: &'a [GitTag],
-    /// The git tag this run is for.
+    /// The git tag this run is for: `{tag}`.
     pub tag: Option<&'a str>,
     /// `{branch}`.
     pub branch: Option<&'a str>,
+    /// The number of the pull or merge request: `{pr}`.
+    pub pull_request: Option<u64>,
     /// The commit, hex: `{sha}`.
     pub sha: Option<&'a str>,
     /// `vars` of the config: `{var:name}`.
@@ -137,6 +139,18 @@ fn value(variable: &Variable, values: &Values<'_>) -> Result<String, TemplateErr
                 missing("branch", "it is not for a branch; `when.branches` limits a target to those that are")
             })?
             .to_owned(),
+        Variable::Tag => values
+            .tag
+            .ok_or_else(|| {
+                missing("tag", "it is not for a git tag; `when.git_tags` limits a target to those that are")
+            })?
+            .to_owned(),
+        Variable::PullRequest => values
+            .pull_request
+            .ok_or_else(|| {
+                missing("pr", "it is not for a pull or merge request; `when.events` limits a target to those that are")
+            })?
+            .to_string(),
         Variable::Sha(digits) => {
             let sha = values.sha.ok_or_else(|| missing("sha", "there is no git commit"))?;
             sha.get(..*digits).unwrap_or(sha).to_owned()

@@ -47,6 +47,7 @@ impl World {
             git_tags: &self.tags,
             tag: None,
             branch: Some("feature/x"),
+            pull_request: Some(7),
             sha: Some("0123456789abcdef0123456789abcdef01234567"),
             vars: &self.vars,
             env: &self.env,
@@ -73,6 +74,7 @@ fn every_variable() {
         ("latest", "latest"),
         ("", ""),
         ("{version}", "1.2.3-dev+0123456"),
+        ("pr-{pr}", "pr-7"),
         ("v{major}.{minor}.{patch}-{prerelease}", "v1.2.3-dev"),
         ("{base}", "1.2.3"),
         ("{branch}-{sha:10}", "feature/x-0123456789"),
@@ -196,7 +198,7 @@ fn mistakes_are_named_and_mended() {
     {VERSION} => `{VERSION}` is not a template variable
         did you mean `{version}`?
     {FOO} => `{FOO}` is not a template variable
-        variables are version, base, major, minor, patch, prerelease, branch, sha, env, var, date, datetime, timestamp, commit.date, ci.pipeline, ci.runner, ci.job, ci.url, project.name, project.url, project.license, project.language, project.description, rand, randhex; to keep braces as text, write `${…}` or put a blank after `{`
+        variables are version, base, major, minor, patch, prerelease, branch, tag, pr, sha, env, var, date, datetime, timestamp, commit.date, ci.pipeline, ci.runner, ci.job, ci.url, project.name, project.url, project.license, project.language, project.description, rand, randhex; to keep braces as text, write `${…}` or put a blank after `{`
     {version => `{version` is not closed
         close it with `}`
     {date:2006 => `{date` is not closed
@@ -230,8 +232,8 @@ fn mistakes_are_named_and_mended() {
 #[test]
 fn what_a_run_does_not_have_is_an_error_and_never_empty_text() {
     let world = World::new();
-    let values = Values { branch: None, sha: None, commit_time: None, ..world.values() };
-    for text in ["{branch}", "{sha:8}", "{commit.date}"] {
+    let values = Values { branch: None, pull_request: None, sha: None, commit_time: None, ..world.values() };
+    for text in ["{branch}", "{tag}", "{pr}", "{sha:8}", "{commit.date}"] {
         let error = Template::parse(text).unwrap().render(&values);
         assert!(matches!(error, Err(TemplateError::NoValue { .. })), "{text}: {error:?}");
     }

@@ -33,6 +33,8 @@ pub(super) const VARIABLES: &[Documented] = &[
     documented("patch", "{patch[:SCOPE]}", "Its third number."),
     documented("prerelease", "{prerelease[:SCOPE]}", "What follows the first `-`, `rc.1`; empty for a release."),
     documented("branch", "{branch}", "The branch. A run that is for none cannot use it."),
+    documented("tag", "{tag}", "The git tag of the run, as it is. A run that is for none cannot use it."),
+    documented("pr", "{pr}", "The number of the pull or merge request. A run that is for none cannot use it."),
     documented("sha", "{sha[:N]}", "The first N hex digits of the commit, 7 where N is left out."),
     documented("env", "{env:NAME}", "The environment variable. Unset or empty is an error."),
     documented("var", "{var:NAME}", "The value under `vars`, itself a template."),
@@ -70,6 +72,10 @@ pub(super) enum Variable {
         scope: Option<String>,
     },
     Branch,
+    /// The run's git tag.
+    Tag,
+    /// The number of the pull or merge request.
+    PullRequest,
     /// The first so many hex digits of the commit.
     Sha(usize),
     Env(String),
@@ -153,6 +159,8 @@ pub(super) fn variable(name: &str, argument: Option<&str>) -> Result<Variable, T
         "patch" => version(VersionPart::Patch),
         "prerelease" => version(VersionPart::Prerelease),
         "branch" => alone(Variable::Branch),
+        "tag" => alone(Variable::Tag),
+        "pr" => alone(Variable::PullRequest),
         "sha" => length(7, 64).map(Variable::Sha),
         "env" => named("the name of an environment variable is wanted, `{env:NAME}`").map(Variable::Env),
         "var" => named("a name from `vars` is wanted, `{var:name}`").map(Variable::Var),

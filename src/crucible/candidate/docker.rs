@@ -10,8 +10,9 @@ use super::handover::{Answer, GUARD, Handover, RUN_ID};
 use super::relay::Relay;
 use super::tag::{Purpose, container, crucible_tag};
 use super::{ANSWER, COMMAND, Pass, Prover, QUESTION, not_ours, stopped, taken, verification, version};
+use crate::backend::sidecar::HANDED;
 use crate::crucible::rebuild::Rebuilt;
-use crate::engine::{Container, Engine, Stream};
+use crate::engine::{Container, Engine, OwnImage, Stream};
 use crate::image::Layout;
 use crate::image::archive::save_archive;
 use crate::image::reference::full_name;
@@ -159,7 +160,12 @@ async fn packed(
     prover: Prover<'_>,
 ) -> (Handover, Reach, Freight) {
     let address = &engine.address;
-    let reach = reach(&address.host, address.certs.is_some(), resolved(&address.host).await.as_deref());
+    let host = match address.host.strip_prefix("unix://") {
+        // Where we run in a container ourselves, the socket lies elsewhere on the engine's machine.
+        Some(socket) => format!("unix://{}", engine.outside(socket).await),
+        None => address.host.clone(),
+    };
+    let reach = reach(&host, address.certs.is_some(), resolved(&host).await.as_deref());
     let mut freight = Freight { trees: trees(&handover), ..Freight::default() };
     let step = prover.plan.steps.iter().find(|step| step.id == pass.build);
     for file in beside(&handover, prover, step).into_iter().filter(|file| file.is_file()) {
@@ -171,6 +177,9 @@ async fn packed(
     }
     handover.vars.retain(|name, _| !OURS.contains(&name.as_str()));
     handover.vars.extend(reach.vars.clone());
+    // The candidate's container is another one than ours; its BuildKit must be the same.
+    let own = pass.shop.builder.own.as_ref().map(OwnImage::word).unwrap_or_default();
+    handover.vars.insert(HANDED.to_owned(), own);
     freight.documents.insert(Path::new(HOME).join("handover.json"), handover.to_bytes());
     (handover, reach, freight)
 }

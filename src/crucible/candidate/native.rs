@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::handover::{Answer, GUARD, Handover, RUN_ID};
 use super::relay::Relay;
 use super::{ANSWER, COMMAND, Pass, QUESTION, not_ours, program, stopped, taken, told, verification, version};
+use crate::backend::rootless::HANDED;
 use crate::crucible::rebuild::Rebuilt;
 use crate::image::files;
 use crate::problem::{Failure, Problem};
@@ -28,6 +29,9 @@ pub(super) async fn run(pass: Pass<'_>, mut handover: Handover) -> Result<Rebuil
     let binary = extract(pass, &dir).await?;
     ask(pass, &binary, &dir).await?;
     handover.temp = Some(temp);
+    if let Some(daemon) = &shop.builder.daemon {
+        handover.vars.insert(HANDED.to_owned(), daemon.endpoint.url());
+    }
     let name = format!("handover-{}.json", pass.run_id);
     let document = shop.run.secret(&name, &handover.to_bytes()).map_err(|e| unwritable(&e))?;
     let result = dir.join("result.json");

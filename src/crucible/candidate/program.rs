@@ -1,10 +1,10 @@
 //! Which program of an image is StageFreight, by its place. What it is, it has to say itself.
 
-use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::image::files::{self, FilesError, entrypoint_candidates};
-use crate::image::manifest::{Children, MAX_MANIFEST};
+use crate::image::manifest::{Children, MAX_MANIFEST, Platform};
+use crate::image::platform::{Configured, of_config};
 use crate::image::{Descriptor, Layout};
 use crate::problem::Problem;
 
@@ -69,14 +69,6 @@ fn places(entrypoint: Vec<String>) -> Vec<String> {
     places
 }
 
-#[derive(Deserialize)]
-struct Config {
-    #[serde(default)]
-    os: String,
-    #[serde(default)]
-    architecture: String,
-}
-
 /// The manifest and config of the image for a platform.
 fn of_platform(layout: &Layout, platform: &str) -> Result<(Descriptor, Vec<u8>), Trouble> {
     let broken = |e: crate::image::layout::LayoutError| Trouble::Unreadable(e.problem());
@@ -90,7 +82,7 @@ fn of_platform(layout: &Layout, platform: &str) -> Result<(Descriptor, Vec<u8>),
         let children = layout.manifest(&manifest).map_err(broken)?.children().map_err(|e| broken(e.into()))?;
         let Children::Image { config, .. } = children else { continue };
         let bytes = layout.read(&config, MAX_MANIFEST).map_err(broken)?;
-        let Ok(Config { os, architecture }) = serde_json::from_slice(&bytes) else { continue };
+        let Some(Configured { platform: Platform { os, architecture, .. }, .. }) = of_config(&bytes) else { continue };
         let own = format!("{os}/{architecture}");
         // Variants of an architecture are told by what runs: `linux/arm64/v8` is no other machine.
         if platform.split('/').take(2).eq([os.as_str(), architecture.as_str()]) {

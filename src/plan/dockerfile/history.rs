@@ -48,10 +48,10 @@ enum Agreement {
 }
 
 /// The instructions that lead to a stage, first one first, and what lies under them.
-struct Chain {
-    steps: Vec<(usize, Instruction)>,
+pub(super) struct Chain {
+    pub(super) steps: Vec<(usize, Instruction)>,
     /// Stage and image; `None` where the name is not certain, or for `scratch`.
-    base: Option<(usize, String)>,
+    pub(super) base: Option<(usize, String)>,
 }
 
 impl Dockerfile {
@@ -93,7 +93,7 @@ impl Dockerfile {
     }
 
     /// `None` where the instructions are not known.
-    fn chain(&self, last: usize, values: &BTreeMap<String, String>) -> Option<Chain> {
+    pub(super) fn chain(&self, last: usize, values: &BTreeMap<String, String>) -> Option<Chain> {
         let (mut stages, mut base, mut at) = (vec![last], None, last);
         while let Some(from) = words::expand(&self.stages.get(at)?.from, values).filter(|from| !from.is_empty()) {
             // Names lead backwards only, so this ends.
@@ -226,7 +226,7 @@ fn agreement_of_workdir(step: &Instruction, noted: &str) -> Agreement {
 }
 
 /// BuildKit sets these for FROM itself (docs.docker.com, "Automatic platform ARGs in the global scope").
-fn platform_args(platform: &str) -> impl Iterator<Item = (String, String)> + use<> {
+pub(super) fn platform_args(platform: &str) -> impl Iterator<Item = (String, String)> + use<> {
     let mut parts = platform.splitn(3, '/');
     let mut next = || parts.next().unwrap_or_default().to_owned();
     let args = [

@@ -159,6 +159,7 @@ fn provenance_is_off_unless_asked_for(#[case] given: Option<&str>, #[case] value
 #[rstest]
 #[case(|i: &mut Inputs| i.provenance = Some("yes please".into()), "input `provenance`: `yes please` is not understood | write `true`, `false`, `mode=max` or `mode=min`")]
 #[case(|i: &mut Inputs| i.sbom = Some("spdx".into()), "input `sbom`: `spdx` is not understood | write `true`, `false` or `generator=<image>`")]
+#[case(|i: &mut Inputs| i.backend = Some("podman".into()), "input `backend`: `podman` is no backend | write `buildkitd`, `docker` or `rootless`, or leave it out to take what is there")]
 #[case(|i: &mut Inputs| i.build_mode = Some("fast".into()), "input `build-mode`: `fast` is no mode | write `crucible`, or `plain` to switch off what the config says")]
 #[case(|i: &mut Inputs| i.platforms = strings(&["amd64"]), "input `platforms`: `amd64` is no platform | a platform is `os/arch` or `os/arch/variant`: linux/amd64, linux/arm64, linux/arm/v7")]
 #[case(|i: &mut Inputs| i.platforms = strings(&["linux/amd64;id"]), "input `platforms`: `linux/amd64;id` is no platform | a platform is `os/arch` or `os/arch/variant`: linux/amd64, linux/arm64, linux/arm/v7")]
@@ -227,7 +228,8 @@ fn identity_comes_from_the_best_source() {
     let plan = planned(&asked);
     assert_eq!(plan.repo_id, "HTTPS://Git.example/acme/App.git", "verbatim: caches of 0.5 are named by it");
     assert_eq!(plan.builder.name, cache::builder_name("HTTPS://Git.example/acme/App.git"));
-    assert_eq!(plan.steps[0].labels["org.opencontainers.image.title"], "app");
+    let label = |name: &str| plan.steps[0].labels[&format!("org.opencontainers.image.{name}")].clone();
+    assert_eq!((label("title").as_str(), label("source").as_str()), ("App", "https://Git.example/acme/App"));
 }
 
 #[test]
@@ -257,6 +259,8 @@ fn the_builder_is_as_configured() {
         image: Some("local/buildkit:1".into()),
     };
     assert_eq!(planned(&asked).builder, expected);
+    asked.inputs.backend = Some("buildkitd".into());
+    assert_eq!(planned(&asked).builder.backend, Some(BackendChoice::Buildkitd), "the input before the file");
     let plan = planned(&request(""));
     assert_eq!((plan.builder.backend, plan.builder.driver.as_str()), (None, "docker-container"));
 }

@@ -31,7 +31,7 @@ build_cache: {mode: hybrid, external: {target: ghcr}}
     Plan for https://github.com/acme/app
       version      1.2.2-dev+4f4112d (not a release)
       commit       4f4112d10770be7e6195844aabad4bb59ba16b78 of 2026-01-02T03:04:05Z
-      builder      sf-aac23a0f on buildkitd if it answers, else docker
+      builder      sf-aac23a0f on buildkitd if it answers, else docker, else rootless where no buildkitd is set up
       cache        hybrid: feature/a-b, then main
                    local: /stagefreight/cache/buildkit/aac23a0f5f303e6d is not there or cannot be written
                    no cache of build `base` is written: nothing is published
@@ -109,7 +109,7 @@ fn a_run_without_anything_is_short() {
     Plan for https://github.com/acme/app
       version      0.0.0-dev (not a release)
       commit       none
-      builder      sf-aac23a0f on buildkitd if it answers, else docker
+      builder      sf-aac23a0f on buildkitd if it answers, else docker, else rootless where no buildkitd is set up
       cache        the builder's own
 
     Build default
@@ -126,6 +126,23 @@ fn a_run_without_anything_is_short() {
       targets
         none
     ");
+}
+
+#[test]
+fn a_plan_says_what_may_build_it() {
+    let builder = |input: Option<&str>, existing: Option<&str>| {
+        let mut request = request("");
+        request.inputs.backend = input.map(str::to_owned);
+        request.inputs.builder = existing.map(str::to_owned);
+        let text = text(&planned(&request));
+        let line = text.lines().find_map(|line| line.trim_start().strip_prefix("builder ")).unwrap();
+        line.trim().to_owned()
+    };
+    assert_snapshot!(builder(None, None), @"sf-aac23a0f on buildkitd if it answers, else docker, else rootless where no buildkitd is set up");
+    assert_snapshot!(builder(Some("buildkitd"), None), @"sf-aac23a0f on buildkitd and nothing else");
+    assert_snapshot!(builder(Some("docker"), None), @"sf-aac23a0f on docker and nothing else");
+    assert_snapshot!(builder(Some("rootless"), None), @"sf-aac23a0f on BuildKit in the job itself (rootless)");
+    assert_snapshot!(builder(None, Some("mine")), @"mine, as it is");
 }
 
 #[test]

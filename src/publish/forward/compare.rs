@@ -1,7 +1,7 @@
 //! Asks the forge which of two commits came first: one or two small reads, five seconds at most, no retry.
 //!
-//! Plain HTTP until the forge has a room of its own. The token goes to the API's own host only, and no run that is not trusted
-//! gets here.
+//! Plain HTTP, and only questions: what is written to the forge has a room of its own, `forge`. The token goes to the API's own
+//! host only, and no run that is not trusted gets here.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -35,7 +35,8 @@ fn spec(code: &str, message: &str) -> String {
     "the registry refused with status 400 (DIGEST_INVALID: no match)",
     false
 )]
-#[case(400, r#"{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN","message":"blob unknown","detail":{"digest":"x"}}]}"#.into(), "the registry refused with status 400 (MANIFEST_BLOB_UNKNOWN: blob unknown {\"digest\":\"x\"})", false)]
+#[case(400, r#"{"errors":[{"code":"DIGEST_INVALID"},{"code":"MANIFEST_BLOB_UNKNOWN","message":"blob unknown","detail":{"digest":"x"}}]}"#.into(), "the registry does not find a part of it (MANIFEST_BLOB_UNKNOWN: blob unknown {\"digest\":\"x\"})", true)]
+#[case(404, spec("MANIFEST_BLOB_UNKNOWN", ""), "the registry does not find a part of it (MANIFEST_BLOB_UNKNOWN)", true)]
 #[case(400, r#"{"details":"incorrect username or password"}"#.into(), "the registry refused with status 400 (incorrect username or password)", false)]
 #[case(
     403,

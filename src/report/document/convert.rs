@@ -1,11 +1,14 @@
 //! From the run's own types to those of the document.
 
+mod legs;
 mod proof;
+mod time;
 
 use std::collections::BTreeSet;
 
 use super::*;
 use crate::buildx::event;
+use crate::event::Span;
 use crate::outcome;
 use crate::plan::{self, BuildMode};
 use crate::problem;
@@ -34,6 +37,7 @@ pub(super) fn document(outcome: &Outcome) -> Document {
         left_out: plan.map(|p| p.left_out.iter().map(decision).collect()).unwrap_or_default(),
         retention: outcome.swept.iter().map(swept).collect(),
         signing: outcome.signing.as_ref().map(signing),
+        phases: outcome.phases.iter().map(time::span).collect(),
         notes: notes(outcome),
     }
 }
@@ -75,7 +79,7 @@ fn notes(outcome: &Outcome) -> Vec<Problem> {
 fn builds(outcome: &Outcome) -> Vec<Build> {
     let steps = || outcome.plan.iter().flat_map(|p| &p.steps);
     let mut builds: Vec<Build> =
-        outcome.builds.iter().map(|b| build(b, steps().find(|step| step.id == b.id))).collect();
+        outcome.builds.iter().map(|b| build(b, steps().find(|step| step.id == b.id), &outcome.phases)).collect();
     for step in steps().filter(|step| outcome.builds.iter().all(|b| b.id != step.id)) {
         builds.push(never_began(step));
     }
@@ -109,14 +113,17 @@ fn never_began(step: &plan::Step) -> Build {
         signatures: Vec::new(),
         loaded: Vec::new(),
         layout: None,
+        leg: legs::leg(step, None),
+        legs: Vec::new(),
         targets: step.targets.iter().map(decision).collect(),
         layers: Vec::new(),
+        caches: Vec::new(),
         warnings: Vec::new(),
         metadata: None,
     }
 }
 
-fn build(build: &outcome::BuildOutcome, step: Option<&plan::Step>) -> Build {
+fn build(build: &outcome::BuildOutcome, step: Option<&plan::Step>, phases: &[Span]) -> Build {
     let (state, why, build_failure, failed) = match &build.state {
         Fate::Done => (BuildState::Done, None, None, None),
         Fate::BuildFailed(f) => (BuildState::BuildFailed, None, Some(broken(f)), None),
@@ -141,8 +148,11 @@ fn build(build: &outcome::BuildOutcome, step: Option<&plan::Step>) -> Build {
         signatures: build.signatures.iter().map(signature).collect(),
         loaded: build.loaded.clone(),
         layout: build.layout.clone(),
+        leg: step.and_then(|step| legs::leg(step, Some(build))),
+        legs: build.legs.iter().map(legs::merged).collect(),
         targets: step.map(|s| s.targets.iter().map(decision).collect()).unwrap_or_default(),
-        layers: build.layers.iter().map(layer).collect(),
+        layers: time::layers(build, phases),
+        caches: build.caches.iter().map(time::cache_source).collect(),
         warnings: build.warnings.iter().map(warning).collect(),
         metadata: build.metadata.clone(),
     }
@@ -303,20 +313,6 @@ fn other_tag(tag: &outcome::OtherTag) -> OtherTag {
         holds: tag.holds.as_ref().map(ToString::to_string),
         why: tag.why.clone(),
         hint: tag.hint.clone(),
-    }
-}
-
-fn layer(layer: &event::Layer) -> Layer {
-    Layer {
-        stage: layer.stage.clone(),
-        platform: layer.platform.clone(),
-        index: layer.index,
-        total: layer.total,
-        instruction: layer.instruction.clone(),
-        detail: layer.detail.clone(),
-        base_image: layer.base_image.clone(),
-        cached: layer.cached,
-        seconds: seconds(layer.seconds),
     }
 }
 

@@ -36,8 +36,11 @@ fn build(build: &mut Build, mask: &mut dyn FnMut(&mut String)) {
         signatures: _,
         loaded: _,
         layout: _,
+        leg: _,
+        legs: _,
         targets,
         layers,
+        caches,
         warnings,
         metadata,
     } = build;
@@ -48,7 +51,10 @@ fn build(build: &mut Build, mask: &mut dyn FnMut(&mut String)) {
     targets.iter_mut().for_each(|d| mask(&mut d.why));
     others.iter_mut().flat_map(|o| o.hint.iter_mut().chain([&mut o.why])).for_each(&mut *mask);
     layers.iter_mut().for_each(|l| mask(&mut l.detail));
-    layers.iter_mut().filter_map(|l| l.base_image.as_mut()).for_each(&mut *mask);
+    layers.iter_mut().flat_map(|l| [l.base_image.as_mut(), l.platform.as_mut()]).flatten().for_each(&mut *mask);
+    for CacheSource { name, read: _, why } in caches {
+        why.iter_mut().chain([name]).for_each(&mut *mask);
+    }
     warnings.iter_mut().for_each(|w| warning(w, mask));
     metadata.iter_mut().for_each(|m| value(m, mask));
 }

@@ -1,15 +1,21 @@
 //! Version 1 of the result document, field by field. The doc comments are its documentation: the JSON Schema carries them.
 
+mod legs;
 mod proof;
 mod retention;
 mod signing;
+mod time;
+
+use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use legs::*;
 pub use proof::*;
 pub use retention::*;
 pub use signing::*;
+pub use time::*;
 
 /// What one run of StageFreight did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -55,6 +61,9 @@ pub struct Document {
     /// Whether published images are signed; absent where nothing was to be published, or it was not found out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signing: Option<Signing>,
+    /// What the run spent its time on, in the order in which it began.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub phases: Vec<PhaseSpan>,
     /// Trouble that failed nothing: withheld credentials, caches not reached.
     #[serde(default)]
     pub notes: Vec<Problem>,
@@ -118,6 +127,14 @@ pub struct Location {
     /// Column in characters, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub column: Option<u32>,
+}
+
+/// `Dockerfile:8:3`, as far as it is known.
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        [self.line, self.column].iter().flatten().try_for_each(|number| write!(f, ":{number}"))
+    }
 }
 
 /// The CI job, or the machine, a run was made on.
@@ -328,12 +345,21 @@ pub struct Build {
     /// OCI layout directory, relative to the workspace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layout: Option<String>,
+    /// Which platform this run built of it, where other jobs build the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leg: Option<Leg>,
+    /// The legs it was merged from, in the order of its platforms.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub legs: Vec<MergedLeg>,
     /// Registry targets that name this build, and why each is in or out.
     #[serde(default)]
     pub targets: Vec<Decision>,
     /// Finished steps that make layers, in order.
     #[serde(default)]
     pub layers: Vec<Layer>,
+    /// Caches that BuildKit was told to read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub caches: Vec<CacheSource>,
     /// Warnings of BuildKit's checks.
     #[serde(default)]
     pub warnings: Vec<Warning>,
@@ -473,6 +499,9 @@ pub struct Layer {
     pub cached: bool,
     /// How long it ran, in seconds.
     pub seconds: f64,
+    /// When it began, in seconds since the run did; absent where BuildKit gave no times.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<f64>,
 }
 
 /// A warning of BuildKit's checks.

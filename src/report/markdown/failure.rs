@@ -1,36 +1,34 @@
 //! The part of the summary a person with a red pipeline reads.
 
-use super::super::document::{Build, BuildError, BuildFailure, Document, Failure, Location, Problem};
+use super::super::document::{BuildError, Document, Location, Problem};
 use super::super::escape::{code, fenced, prose};
-use super::super::headline::{is_broken, other_problems, told_of, untold_errors};
+use super::super::failure::{Part, parts};
 
-/// So many problems of one failure are shown.
-const PROBLEMS: usize = 30;
-
-/// What failed: the run's own problems, then what each broken build left behind. Empty when nothing did.
+/// Empty when nothing failed.
 pub(super) fn section(document: &Document) -> String {
-    let mut out = String::new();
-    let others = document.failure.iter().flat_map(|failure| other_problems(document, failure)).collect::<Vec<_>>();
-    if !others.is_empty() {
-        out.push_str("### What went wrong\n\n");
-        out.push_str(&problems(&others));
-    }
-    for build in document.builds.iter().filter(|b| is_broken(b)) {
-        out.push_str(&broken(build, document.failure.as_ref()));
-    }
-    out
+    parts(document).iter().map(|part| format!("### {}\n\n{}", prose(&part.title()), body(part))).collect()
 }
 
 /// `Dockerfile:8`, as code.
 pub(super) fn place(at: &Location) -> String {
-    let number = |n: Option<u32>| n.map(|n| format!(":{n}")).unwrap_or_default();
-    code(&format!("{}{}{}", at.file, number(at.line), number(at.column)))
+    code(&at.to_string())
 }
 
-fn problems(all: &[&Problem]) -> String {
-    let mut out: String = all.iter().take(PROBLEMS).map(|found| problem(found)).collect();
-    if all.len() > PROBLEMS {
-        out.push_str(&format!("… and {} more\n\n", all.len() - PROBLEMS));
+fn body(part: &Part<'_>) -> String {
+    let mut out: String = part.errors.iter().map(|error| error_line(error)).collect();
+    if !out.is_empty() {
+        out.push('\n');
+    }
+    out.extend(part.problems.iter().map(problem));
+    if part.more > 0 {
+        out.push_str(&format!("… and {} more\n\n", part.more));
+    }
+    if let Some((at, said)) = part.summary {
+        let at = at.map(|at| format!("**{}** ", place(at))).unwrap_or_default();
+        out.push_str(&format!("{at}{}\n\n", prose(said)));
+    }
+    if let Some(tail) = part.tail {
+        out.push_str(&format!("The end of its output:\n\n{}\n", fenced(tail.iter().map(String::as_str))));
     }
     out
 }
@@ -45,41 +43,6 @@ fn problem(problem: &Problem) -> String {
     if let Some(hint) = &problem.hint {
         out.push_str(&format!("💡 {}\n\n", prose(hint)));
     }
-    out
-}
-
-fn broken(build: &Build, told: Option<&Failure>) -> String {
-    let mut out = String::new();
-    if let Some(failure) = build.failure.as_ref().filter(|failure| told != Some(failure)) {
-        out.push_str(&title(build));
-        out.push_str(&problems(&failure.problems.iter().collect::<Vec<_>>()));
-    }
-    if let Some(failure) = &build.build_failure {
-        out.push_str(&title(build));
-        out.push_str(&build_failure(failure, told));
-    }
-    out
-}
-
-fn title(build: &Build) -> String {
-    let optional = if build.required { "" } else { " (optional)" };
-    format!("### Build {} failed{optional}\n\n", code(&build.id))
-}
-
-fn build_failure(failure: &BuildFailure, told: Option<&Failure>) -> String {
-    let told = told_of(told, failure);
-    let mut out: String = untold_errors(failure, &told).map(error_line).collect();
-    if !out.is_empty() {
-        out.push('\n');
-    }
-    out.push_str(&problems(&told.iter().collect::<Vec<_>>()));
-    if told.is_empty() {
-        let at = failure.dockerfile.as_ref().map(|at| format!("**{}** ", place(at))).unwrap_or_default();
-        out.push_str(&format!("{at}{}\n\n", prose(&failure.summary)));
-    }
-    out.push_str("The end of its output:\n\n");
-    out.push_str(&fenced(failure.tail.iter().map(String::as_str)));
-    out.push('\n');
     out
 }
 

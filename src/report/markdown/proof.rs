@@ -1,15 +1,16 @@
 //! How images were proven: what was compared and how it came out, and where two builds differ, what and why.
 
+use super::super::culprits;
 use super::super::document::{Build, Culprits, Document, Proof};
 use super::super::escape::{code, prose};
 use super::super::headline::duration;
 use super::super::verdict::{advice, cause, check, hows, level, proven, state, untold_obstacles, verdict};
-use super::count;
+use super::cut;
 use super::failure::place;
 
 /// So many files that differ are shown for a build; the document has more.
 const FILES: usize = 60;
-/// So many of everything else that may be long.
+/// So many of everything else that may be long: these tables are wide.
 const ROWS: usize = 40;
 
 /// Empty where nothing was to be proven.
@@ -54,6 +55,10 @@ fn facts(proof: &Proof) -> String {
 }
 
 fn passes(proof: &Proof) -> String {
+    if proof.passes.is_empty() {
+        // Of a merged image the legs have them.
+        return String::new();
+    }
     let rows = proof.passes.iter().enumerate().take(2).map(|(i, pass)| {
         format!("| {} | {} | {} | {} |\n", i + 1, code(&pass.digest), duration(pass.seconds), prose(&pass.by))
     });
@@ -92,14 +97,7 @@ fn differing(culprits: &Culprits) -> String {
         out.push_str("| Image configuration | First build | Second build |\n| --- | --- | --- |\n");
         out.push_str(&format!("{}\n", cut(changes.into_iter(), ROWS)));
     }
-    let mut rest = Vec::new();
-    if culprits.ignored > 0 {
-        let ignored = usize::try_from(culprits.ignored).unwrap_or(usize::MAX);
-        rest.push(format!(
-            "{} in files that the configuration says to ignore",
-            count(ignored, "difference", "differences")
-        ));
-    }
+    let mut rest: Vec<String> = culprits::ignored(culprits).into_iter().collect();
     rest.extend(culprits.incomplete.as_ref().map(|why| format!("not everything was compared: {}", prose(why))));
     rest.extend(culprits.listing.as_ref().map(|path| format!("the full listing: {}", code(path))));
     if !rest.is_empty() {
@@ -138,28 +136,11 @@ fn files(culprits: &Culprits) -> impl Iterator<Item = String> {
 
 /// The cure of each class, once.
 fn cures(culprits: &Culprits) -> String {
-    let mut told: Vec<&str> = Vec::new();
-    let mut rows = Vec::new();
-    for file in culprits.layers.iter().flat_map(|layer| &layer.files) {
-        if !file.cure.is_empty() && !told.contains(&file.cause.as_str()) {
-            told.push(&file.cause);
-            rows.push(format!("- **{}**: {}\n", prose(&cause(&file.cause)), prose(&file.cure)));
-        }
-    }
-    if rows.is_empty() { String::new() } else { format!("What usually mends it:\n\n{}\n", cut(rows.into_iter(), ROWS)) }
+    let cures = culprits::cures(culprits.layers.iter().flat_map(|layer| &layer.files));
+    let rows = cut(cures.iter().map(|(cause, cure)| format!("- **{}**: {}\n", prose(cause), prose(cure))), ROWS);
+    if rows.is_empty() { rows } else { format!("What usually mends it:\n\n{rows}\n") }
 }
 
 fn bullets(all: &[&str]) -> impl Iterator<Item = String> {
     all.iter().map(|text| format!("- {}\n", prose(text)))
-}
-
-/// Fewer rows than other tables: these are wide.
-fn cut(rows: impl Iterator<Item = String>, limit: usize) -> String {
-    let mut rows = rows;
-    let mut out: String = rows.by_ref().take(limit).collect();
-    match rows.count() {
-        0 => {}
-        more => out.push_str(&format!("\n… and {more} more, see `{}`\n", super::RESULT_FILE)),
-    }
-    out
 }

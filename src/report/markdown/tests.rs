@@ -1,9 +1,9 @@
 use proptest::prelude::*;
-use pulldown_cmark::{Event, LinkType, Options, Parser, Tag};
 
 use super::*;
 use crate::report::escape;
 use crate::report::fixtures;
+use crate::report::hostile::reader::shape;
 
 #[test]
 fn summaries() {
@@ -112,41 +112,13 @@ const HOSTILE: &[&str] = &[
 #[test]
 fn no_known_trick_works_in_a_summary() {
     let calm = shape(&summary(&Document::new(&fixtures::hostile("calm"))));
-    for text in HOSTILE {
+    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus/hostile");
+    let corpus = std::fs::read_dir(corpus).unwrap().map(|entry| std::fs::read(entry.unwrap().path()).unwrap());
+    let corpus: Vec<String> = corpus.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).collect();
+    for text in HOSTILE.iter().copied().chain(corpus.iter().map(String::as_str)) {
         let rendered = summary(&Document::new(&fixtures::hostile(text)));
         assert_eq!(shape(&rendered), calm, "{text:?}\n{rendered}");
     }
-}
-
-/// What a text could change: tags and their order. Inline code and line breaks may come and go.
-fn shape(markdown: &str) -> Vec<String> {
-    let options = Options::ENABLE_TABLES
-        | Options::ENABLE_STRIKETHROUGH
-        | Options::ENABLE_TASKLISTS
-        | Options::ENABLE_FOOTNOTES
-        | Options::ENABLE_GFM
-        | Options::ENABLE_MATH;
-    let mut shape = Vec::new();
-    for event in Parser::new_ext(markdown, options) {
-        match event {
-            Event::Text(_) | Event::Code(_) | Event::SoftBreak | Event::End(_) => {}
-            Event::InlineHtml(tag) if matches!(&*tag, "<code>" | "</code>") => {}
-            // Blocks of HTML come line by line; the names in them may differ, the tags not.
-            Event::Html(line) => shape.push(format!("html {}", tags_in(&line))),
-            Event::Start(Tag::Link { link_type, dest_url, .. }) => {
-                assert!(link_type == LinkType::Inline && dest_url.starts_with("https://forge.example/"), "{dest_url}");
-                shape.push("link".to_owned());
-            }
-            Event::Start(Tag::CodeBlock(kind)) => shape.push(format!("code block {kind:?}")),
-            Event::Start(tag) => shape.push(format!("{tag:?}")),
-            other => shape.push(format!("{other:?}")),
-        }
-    }
-    shape
-}
-
-fn tags_in(line: &str) -> String {
-    line.split('<').skip(1).map(|rest| rest.split('>').next().unwrap_or(rest)).collect::<Vec<_>>().join(" ")
 }
 
 fn in_places(text: &str) -> String {

@@ -32,6 +32,7 @@ fn title(subject: &Subject) -> String {
         Subject::Access => "Logins".to_owned(),
         Subject::Builder => "Builder".to_owned(),
         Subject::Signing => "Signing".to_owned(),
+        Subject::Dockerfile { build, path } => format!("Dockerfile of {}: {}", inline(build, 100), inline(path, 300)),
         Subject::Registry { target, repository } => {
             format!("Target {}: {}", inline(target, 100), inline(repository, 300))
         }
@@ -69,6 +70,7 @@ fn name(aspect: Aspect) -> &'static str {
         Aspect::Referrers => "referrers",
         Aspect::FromBuilder => "from builder",
         Aspect::Signing => "signing",
+        Aspect::Checks => "check",
     }
 }
 

@@ -8,29 +8,42 @@ use super::proof;
 use super::style::{Paint, inline, lines};
 use crate::report::annotations;
 use crate::report::document::convert;
-use crate::report::document::{
-    Build, BuildError, BuildFailure, Document, Failure, Location, OtherTag, Problem, PublishedTag, Status,
-};
-use crate::report::headline::{duration, fate, headline, is_broken, other_problems, told_of, untold_errors};
+use crate::report::document::{BuildError, Document, Location, OtherTag, Problem, PublishedTag, Status};
+use crate::report::failure::{Part, parts};
+use crate::report::headline::{duration, fate, headline};
+use crate::report::legs;
 use crate::report::retention;
 use crate::report::signed;
+use crate::report::skipped::{self, Skipped};
+use crate::report::verdict::level;
+use crate::runner::commands::StopToken;
 
-/// So many problems are shown; the document has all.
-const PROBLEMS: usize = 30;
 /// So many published references.
 const REFERENCES: usize = 200;
 /// Longer sentences are cut.
 const SENTENCE: usize = 1000;
 
-/// What the log ends with: annotations where the runner reads them, then [`render`].
-pub fn last_words(document: &Document, color: bool) -> String {
-    let mut out: String = annotations::lines(document).into_iter().map(|line| line + "\n").collect();
-    out.push_str(&render(document, color));
+/// What the log ends with: annotations where the runner reads them, then [`render`], in whose details it obeys nothing.
+/// `pinned`: the remarks stand on their lines already.
+pub fn last_words(document: &Document, pinned: bool, color: bool) -> String {
+    let mut out: String = annotations::lines(document, pinned).into_iter().map(|line| line + "\n").collect();
+    let details = details(document, color);
+    if annotations::are_read(document) && !details.is_empty() {
+        let token = StopToken::random();
+        out.push_str(&format!("{}\n{details}{}\n", token.stop(), token.resume()));
+    } else {
+        out.push_str(&details);
+    }
+    out.push_str(&last_line(document, color));
     out
 }
 
 /// Everything: failures, notes, what was skipped, what was published, and the headline last, where people look.
 pub fn render(document: &Document, color: bool) -> String {
+    details(document, color) + &last_line(document, color)
+}
+
+fn details(document: &Document, color: bool) -> String {
     let paint = Paint(color);
     let mut out = render_failure(document, color);
     block(&mut out, paint, "Notes", document.notes.iter().map(note));
@@ -38,9 +51,15 @@ pub fn render(document: &Document, color: bool) -> String {
     block(&mut out, paint, "Published", published(document));
     block(&mut out, paint, "Other tags", other_tags(document));
     block(&mut out, paint, "Signatures", signed::sentence(document).map(|said| inline(&said, SENTENCE)));
+    block(&mut out, paint, "Legs", legs(document));
     block(&mut out, paint, "Images", kept_here(document));
     block(&mut out, paint, "Old tags", old_tags(document));
     block(&mut out, paint, "Proof", proof::rows(document, paint));
+    out
+}
+
+fn last_line(document: &Document, color: bool) -> String {
+    let paint = Paint(color);
     let sign = match document.status {
         Status::Success => paint.good("✓"),
         Status::Failure => paint.bad("✗"),
@@ -49,8 +68,7 @@ pub fn render(document: &Document, color: bool) -> String {
     // The other headlines say how long it took.
     let took = format!(" ({})", duration(document.seconds));
     let took = if document.status == Status::Failure { paint.dim(&took) } else { String::new() };
-    let _ = writeln!(out, "\n{sign} {}{took}", paint.bold(&inline(&headline(document), SENTENCE)));
-    out
+    format!("\n{sign} {}{took}\n", paint.bold(&inline(&headline(document), SENTENCE)))
 }
 
 /// What failed: each problem with its place, the lines that show it and the cure; of builds the errors first, then always
@@ -58,14 +76,13 @@ pub fn render(document: &Document, color: bool) -> String {
 pub fn render_failure(document: &Document, color: bool) -> String {
     let paint = Paint(color);
     let mut out = String::new();
-    let others = document.failure.iter().flat_map(|failure| other_problems(document, failure)).collect::<Vec<_>>();
-    if !others.is_empty() {
-        let title = if document.status == Status::Cancelled { "Cancelled" } else { "What went wrong" };
-        let _ = writeln!(out, "\n{}", paint.bold(title));
-        problems(&mut out, paint, &others);
-    }
-    for build in document.builds.iter().filter(|b| is_broken(b)) {
-        broken(&mut out, paint, build, document.failure.as_ref());
+    for part in parts(document) {
+        let title = match part.build {
+            None if document.status == Status::Cancelled => "Cancelled".to_owned(),
+            _ => inline(&part.title().replace('`', ""), SENTENCE),
+        };
+        let _ = writeln!(out, "\n{}", paint.bold(&title));
+        body(&mut out, paint, &part);
     }
     out
 }
@@ -73,20 +90,32 @@ pub fn render_failure(document: &Document, color: bool) -> String {
 /// What failed before there was a run to report on.
 pub fn failure(failure: &crate::problem::Failure) -> String {
     let mut out = String::new();
-    let failure = convert::failure(failure);
-    problems(&mut out, Paint(false), &failure.problems.iter().collect::<Vec<_>>());
+    body(&mut out, Paint(false), &Part::of(None, convert::failure(failure).problems));
     out
 }
 
-fn problems(out: &mut String, paint: Paint, all: &[&Problem]) {
-    for (i, found) in all.iter().take(PROBLEMS).enumerate() {
+fn body(out: &mut String, paint: Paint, part: &Part<'_>) {
+    for error in &part.errors {
+        let _ = writeln!(out, "  {}", error_line(paint, error));
+    }
+    if let Some((at, said)) = part.summary {
+        let at = at.map(|at| format!("{}: ", place(at))).unwrap_or_default();
+        let _ = writeln!(out, "  {}{}", paint.bold(&at), inline(said, SENTENCE));
+    }
+    for (i, found) in part.problems.iter().enumerate() {
         if i > 0 {
             out.push('\n');
         }
         problem(out, paint, found);
     }
-    if all.len() > PROBLEMS {
-        let _ = writeln!(out, "\n  … and {} more", all.len() - PROBLEMS);
+    if part.more > 0 {
+        let _ = writeln!(out, "\n  … and {} more", part.more);
+    }
+    if let Some(tail) = part.tail {
+        let _ = writeln!(out, "\n  {}", paint.dim("The end of its output:"));
+        for line in tail.iter().flat_map(|text| lines(text)) {
+            let _ = writeln!(out, "    | {}", inline(&line, 2000));
+        }
     }
 }
 
@@ -104,35 +133,6 @@ fn problem(out: &mut String, paint: Paint, problem: &Problem) {
     }
 }
 
-fn broken(out: &mut String, paint: Paint, build: &Build, told: Option<&Failure>) {
-    let optional = if build.required { "" } else { " (optional)" };
-    let title = paint.bold(&format!("Build {} failed{optional}", inline(&build.id, 100)));
-    if let Some(failure) = build.failure.as_ref().filter(|failure| told != Some(failure)) {
-        let _ = writeln!(out, "\n{title}");
-        problems(out, paint, &failure.problems.iter().collect::<Vec<_>>());
-    }
-    if let Some(failure) = &build.build_failure {
-        let _ = writeln!(out, "\n{title}");
-        build_failure(out, paint, failure, told);
-    }
-}
-
-fn build_failure(out: &mut String, paint: Paint, failure: &BuildFailure, told: Option<&Failure>) {
-    let told = told_of(told, failure);
-    for error in untold_errors(failure, &told) {
-        let _ = writeln!(out, "  {}", error_line(paint, error));
-    }
-    if told.is_empty() {
-        let at = failure.dockerfile.as_ref().map(|at| format!("{}: ", place(at))).unwrap_or_default();
-        let _ = writeln!(out, "  {}{}", paint.bold(&at), inline(&failure.summary, SENTENCE));
-    }
-    problems(out, paint, &told.iter().collect::<Vec<_>>());
-    let _ = writeln!(out, "\n  {}", paint.dim("The end of its output:"));
-    for line in failure.tail.iter().flat_map(|text| lines(text)) {
-        let _ = writeln!(out, "    | {}", inline(&line, 2000));
-    }
-}
-
 fn error_line(paint: Paint, error: &BuildError) -> String {
     let at = error.location.as_ref().map(|at| format!("{}: ", place(at))).unwrap_or_default();
     let message = paint.bad(&inline(&error.message, SENTENCE));
@@ -140,8 +140,7 @@ fn error_line(paint: Paint, error: &BuildError) -> String {
 }
 
 pub(super) fn place(at: &Location) -> String {
-    let number = |n: Option<u32>| n.map(|n| format!(":{n}")).unwrap_or_default();
-    inline(&format!("{}{}{}", at.file, number(at.line), number(at.column)), 300)
+    inline(&at.to_string(), 300)
 }
 
 fn note(note: &Problem) -> String {
@@ -149,16 +148,9 @@ fn note(note: &Problem) -> String {
     inline(&format!("{}{hint}", note.what), SENTENCE)
 }
 
-fn skipped(document: &Document) -> Vec<String> {
-    let line = |kind: &str, id: &str, why: &str| inline(&format!("{kind} {id}: {why}"), SENTENCE);
-    let mut all = Vec::new();
-    for build in &document.builds {
-        all.extend(build.why.iter().map(|why| line("build", &build.id, why)));
-        let out = build.targets.iter().filter(|target| !target.included);
-        all.extend(out.map(|target| line("target", &target.id, &target.why)));
-    }
-    all.extend(document.left_out.iter().map(|build| line("build", &build.id, &build.why)));
-    all
+fn skipped(document: &Document) -> impl Iterator<Item = String> {
+    let line = |out: Skipped<'_>| inline(&format!("{} {}: {}", out.kind, out.id, out.why), SENTENCE);
+    skipped::all(document).into_iter().map(line)
 }
 
 /// References, and their digest once below those that share it.
@@ -189,6 +181,21 @@ fn other_tags(document: &Document) -> Vec<String> {
         all.push(format!("… and {} more", tags.len() - REFERENCES));
     }
     all
+}
+
+/// The platforms with the jobs that built them; or what this job leaves for the one that merges.
+fn legs(document: &Document) -> Vec<String> {
+    let merged = legs::merged(document).map(|(build, leg)| {
+        let trust = leg.trust.map(|trust| format!(", {}", level(trust))).unwrap_or_default();
+        let job = leg.job.as_ref().map(|job| format!(", by {job}")).unwrap_or_default();
+        let said = format!("{} {}: {} in {}{trust}{job}", build.id, leg.platform, leg.digest, duration(leg.seconds));
+        inline(&said, SENTENCE)
+    });
+    let written = legs::written(document).map(|(build, file)| {
+        let digest = build.digest.as_deref().unwrap_or_default();
+        inline(&format!("{}: {file} for {digest}", build.id), SENTENCE)
+    });
+    merged.chain(written).take(REFERENCES).collect()
 }
 
 fn old_tags(document: &Document) -> Vec<String> {

@@ -12,6 +12,7 @@ use crate::event::Event;
 use crate::problem::Failure;
 use crate::redact::Redactor;
 use crate::report::headline::duration;
+use crate::runner::commands::StopToken;
 use crate::runner::{Dialect, neutralise};
 
 /// After so long without a line something is said: some runners end jobs that are silent for ten minutes, and people wonder
@@ -33,6 +34,8 @@ pub(super) struct Plain {
     pub(super) sections: Vec<(String, String, Duration)>,
     /// The one whose marker stands in the log: sections do not nest there.
     marked: Option<String>,
+    /// The runner obeys nothing until this is said: text of others stands in the log.
+    hushed: Option<StopToken>,
     bases: Bases,
     last_line: Duration,
 }
@@ -47,6 +50,7 @@ impl Plain {
             steps: Steps::default(),
             sections: Vec::new(),
             marked: None,
+            hushed: None,
             bases: Bases::default(),
             last_line: Duration::ZERO,
         }
@@ -62,17 +66,26 @@ impl Plain {
         match event {
             Event::SectionStart { id, title } => self.section_start(id, title, now, out),
             Event::SectionEnd { id, result, took } => self.section_end(&id, &result, took, now, out),
-            Event::Info(text) => self.text(&text, |line| line.to_owned(), out),
+            // Plans quote labels, branch names and commit messages.
+            Event::Info(text) => {
+                self.text(&text, |line| line.to_owned(), out);
+                self.hush(before, out);
+            }
             Event::Warning(text) => {
                 let paint = self.paint;
                 self.text(&format!("warning: {text}"), |line| paint.warn(line), out);
+                self.hush(before, out);
             }
             Event::Debug(text) if self.verbose => {
                 let paint = self.paint;
                 self.text(&text, |line| paint.dim(line), out);
+                self.hush(before, out);
             }
             Event::Debug(_) => {}
-            Event::Build { build, progress } => self.progress(&build, progress, redactor, now, out),
+            Event::Build { build, progress } => {
+                self.progress(&build, progress, redactor, now, out);
+                self.hush(before, out);
+            }
         }
         if out.len() > before {
             self.last_line = now.elapsed;
@@ -105,15 +118,38 @@ impl Plain {
         }
         if out.len() > before {
             self.last_line = now.elapsed;
+            self.hush(before, out);
         }
     }
 
-    /// Ends what is open, so that what follows stands outside every section.
+    /// Ends what is open, so that what follows stands outside every section, and is obeyed again.
     pub(super) fn close(&mut self, now: Moment, out: &mut Vec<u8>) {
+        let before = out.len();
         self.flush_logs(out);
         self.say_bases(None, out);
+        self.hush(before, out);
         self.unmark(now, out);
+        self.heed(out);
         self.sections.clear();
+    }
+
+    /// What was just written, from there on, and all that follows is text of others: the runner is told to obey nothing in it.
+    /// Each stretch has a token of its own, made when the text is there already, so nothing in it can name it. Lines are
+    /// neutralised all the same: log viewers read commands of their own (`##[group]`) whatever the runner was told, and a
+    /// build with a way to the log could read the token there.
+    fn hush(&mut self, from: usize, out: &mut Vec<u8>) {
+        if self.dialect == Dialect::Actions && self.hushed.is_none() && out.len() > from {
+            let token = StopToken::random();
+            out.splice(from..from, format!("{}\n", token.stop()).into_bytes());
+            self.hushed = Some(token);
+        }
+    }
+
+    /// A command of ours follows.
+    fn heed(&mut self, out: &mut Vec<u8>) {
+        if let Some(token) = self.hushed.take() {
+            say(out, &token.resume());
+        }
     }
 
     fn section_start(&mut self, id: String, title: String, now: Moment, out: &mut Vec<u8>) {
@@ -138,7 +174,9 @@ impl Plain {
             Some(at) => self.sections.remove(at).1,
             None => inline(id, 120),
         };
+        let before = out.len();
         self.say_bases(None, out);
+        self.hush(before, out);
         let was_marked = self.marked.as_deref() == Some(id);
         if was_marked {
             self.unmark(now, out);
@@ -152,7 +190,11 @@ impl Plain {
                 format!("{} {title}: {} {took}", self.paint.bad("✗"), inline(why, 300))
             }
         };
+        let before = out.len();
         say(out, &line);
+        if result.is_err() {
+            self.hush(before, out);
+        }
         // What still runs goes on in a section of its own.
         if let (true, Some((id, title, _))) = (was_marked, self.sections.first().cloned()) {
             self.mark(&id, &title, now, out);
@@ -160,6 +202,7 @@ impl Plain {
     }
 
     fn mark(&mut self, id: &str, title: &str, now: Moment, out: &mut Vec<u8>) {
+        self.heed(out);
         let line = self.dialect.section_start(id, title, now.wall, true);
         say(out, &if self.dialect == Dialect::Plain { self.paint.bold(&line) } else { line });
         self.marked = Some(id.to_owned());
@@ -169,6 +212,7 @@ impl Plain {
         if let Some(id) = self.marked.take()
             && let Some(line) = self.dialect.section_end(&id, now.wall)
         {
+            self.heed(out);
             say(out, &line);
         }
     }
@@ -260,7 +304,8 @@ impl Plain {
             let line = at.line.map(|n| format!(":{n}")).unwrap_or_default();
             format!("{}{line}: ", at.file)
         });
-        let text = format!("warning: {}{}", place.unwrap_or_default(), warning.message);
+        let more = if warning.url.is_empty() { String::new() } else { format!(" ({})", warning.url) };
+        let text = format!("warning: {}{}{more}", place.unwrap_or_default(), warning.message);
         let text = prefix(build, self.steps.several_builds, &inline(&text, 500));
         say(out, &format!("  {}", self.paint.warn(&text)));
     }

@@ -2,6 +2,7 @@
 
 use super::closing::place;
 use super::style::{Paint, inline};
+use crate::report::culprits::cures;
 use crate::report::document::{CulpritLayer, Culprits, Document, Proof};
 use crate::report::headline::{count, duration, headline};
 use crate::report::verdict::{advice, cause, elephants, hows, level, proven, untold_obstacles, verdict};
@@ -75,7 +76,12 @@ fn differing(culprits: &Culprits, paint: Paint) -> Vec<String> {
         rows.push(format!("  image configuration {field}: {} / {}", value(&change.a), value(&change.b)));
     }
     rows.extend(more(culprits.config.len(), OTHERS, "  "));
-    rows.extend(cures(culprits).into_iter().map(|(cause, cure)| format!("  {} {cause}: {cure}", paint.good("→"))));
+    let shown = culprits.layers.iter().take(LAYERS).flat_map(|layer| layer.files.iter().take(FILES));
+    rows.extend(
+        cures(shown)
+            .into_iter()
+            .map(|(cause, cure)| format!("  {} {}: {}", paint.good("→"), inline(&cause, 50), inline(cure, SENTENCE))),
+    );
     if culprits.ignored > 0 {
         let ignored = usize::try_from(culprits.ignored).unwrap_or(usize::MAX);
         rows.push(format!("  ignored, as configured: {}", count(ignored, "difference", "differences")));
@@ -105,18 +111,6 @@ fn of_layer(layer: &CulpritLayer, paint: Paint) -> Vec<String> {
     }
     rows.extend(layer.note.iter().map(|note| format!("    {}", inline(note, SENTENCE))));
     rows
-}
-
-/// The cure of each class that is shown, once.
-fn cures(culprits: &Culprits) -> Vec<(String, String)> {
-    let mut cures: Vec<(String, String)> = Vec::new();
-    for file in culprits.layers.iter().take(LAYERS).flat_map(|layer| layer.files.iter().take(FILES)) {
-        let cause = inline(&cause(&file.cause), 50);
-        if !file.cure.is_empty() && cures.iter().all(|(told, _)| *told != cause) {
-            cures.push((cause, inline(&file.cure, SENTENCE)));
-        }
-    }
-    cures
 }
 
 fn more(all: usize, shown: usize, indent: &str) -> Option<String> {

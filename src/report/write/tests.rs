@@ -38,7 +38,7 @@ fn documents_and_runner_files_are_written() {
         ..RunnerFiles::default()
     });
     assert_eq!(result, Ok(vec![]));
-    assert_eq!(names(&workspace), ["metadata.json", "result.json", "summary.md"]);
+    assert_eq!(names(&workspace), ["metadata.json", "report.html", "result.json", "summary.md"]);
     let document: Document = serde_json::from_str(&read(&workspace, RESULT_FILE)).unwrap();
     assert_eq!(document, Document::new(&fixtures::success()));
     assert_eq!(read(&workspace, SUMMARY_FILE), read(&workspace, "summary"));
@@ -54,7 +54,7 @@ fn gitlab_gets_its_reports_even_when_nothing_was_planned() {
         ..RunnerFiles::default()
     });
     assert_eq!(result, Ok(vec![]));
-    assert_eq!(names(&workspace), ["annotations.json", "codequality.json", "result.json", "summary.md"]);
+    assert_eq!(names(&workspace), ["annotations.json", "codequality.json", "report.html", "result.json", "summary.md"]);
     assert!(read(&workspace, "reports/build.env").contains("STAGEFREIGHT_RESULT=.stagefreight/result.json\n"));
 }
 
@@ -64,7 +64,7 @@ fn what_another_run_left_is_replaced() {
     let (workspace, _) = written(outcome.clone(), none);
     let failed = fixtures::failing_run();
     write(&failed, &Document::new(&failed), workspace.path(), None).unwrap();
-    assert_eq!(names(&workspace), ["result.json", "summary.md"], "no metadata of the run before");
+    assert_eq!(names(&workspace), ["report.html", "result.json", "summary.md"], "no metadata of the run before");
     assert!(read(&workspace, RESULT_FILE).contains("\"status\": \"failure\""));
 }
 

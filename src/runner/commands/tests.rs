@@ -1,7 +1,8 @@
 use jiff::Timestamp;
 use proptest::prelude::*;
+use regex::Regex;
 
-use super::{Annotation, Dialect, Level, StopToken, escape_data, escape_property, section_name};
+use super::{Annotation, Dialect, Level, StopToken, escape_data, escape_property, for_greedy_runners, section_name};
 use crate::problem::Location;
 
 fn at() -> Timestamp {
@@ -57,6 +58,50 @@ fn annotations_are_commands_on_actions_only() {
     assert_eq!(Dialect::Actions.annotation(&bare).as_deref(), Some("::notice::"));
     assert_eq!(Dialect::GitLab.annotation(&annotation), None);
     assert_eq!(Dialect::Plain.annotation(&annotation), None);
+}
+
+/// What a runner reads in a line: name, properties, data.
+fn parts(pattern: &str, line: &str) -> (String, String, String) {
+    let line = format!("{line}\n");
+    let found = Regex::new(pattern).unwrap().captures(&line).unwrap_or_else(|| panic!("no command: {line:?}"));
+    let part = |n: usize| found.get(n).map(|part| part.as_str().to_owned()).unwrap_or_default();
+    (part(1), part(3), part(4))
+}
+
+/// As act and Forgejo's runner have it (pkg/runner/command.go: commandPatternGA).
+const GREEDY: &str = r"^::([^ ]+)( (.+))?::([^\r\n]*)[\r\n]+$";
+/// As Gitea's newest, and GitHub, which searches for the first `::` behind the name (ActionCommand.cs: TryParseV2).
+const LAZY: &str = r"^::([^ ]+?)( (.+?))?::([^\r\n]*)[\r\n]*$";
+
+#[rstest::rstest]
+#[case("no member named 'at' in 'std::vector<int>'")]
+#[case("a::b::c")]
+#[case(":::: ::")]
+#[case(":x")]
+#[case("::error title=x::y")]
+#[case("nothing")]
+#[case("")]
+fn a_message_stays_a_message_on_greedy_runners(#[case] message: &str) {
+    let place = Location { file: "src/a::b.cc".to_owned(), line: Some(3), column: None };
+    let annotation = Annotation { level: Level::Error, location: Some(&place), title: Some("std::vector"), message };
+    let line = Dialect::Actions.annotation(&annotation).unwrap();
+    let safe = for_greedy_runners(&line);
+    let properties = "file=src/a%3A%3Ab.cc,line=3,title=std%3A%3Avector";
+    for pattern in [GREEDY, LAZY] {
+        let (name, told, data) = parts(pattern, &safe);
+        assert_eq!((name.as_str(), told.as_str()), ("error", properties), "{pattern}");
+        assert_eq!(data.replace('\u{200b}', ""), message, "{pattern}");
+    }
+    assert_eq!(parts(LAZY, &line), ("error".to_owned(), properties.to_owned(), message.to_owned()));
+    assert_eq!(safe.replace('\u{200b}', ""), line, "nothing else changes");
+    let bare = Dialect::Actions.annotation(&Annotation { location: None, title: None, ..annotation }).unwrap();
+    assert_eq!(parts(GREEDY, &for_greedy_runners(&bare)).0, "error");
+}
+
+#[test]
+fn without_it_a_greedy_runner_moves_text_into_the_title() {
+    let line = "::error file=a.cc,title=RUN::in 'std::vector'";
+    assert_eq!(parts(GREEDY, line).1, "file=a.cc,title=RUN::in 'std");
 }
 
 #[test]

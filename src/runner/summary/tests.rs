@@ -2,7 +2,7 @@ use std::borrow::Cow;
 
 use proptest::prelude::*;
 
-use super::{LIMIT, NOTE, append, fit};
+use super::{LIMIT, NOTE, append, cut, fence_after, fit};
 
 #[test]
 fn a_summary_that_fits_is_untouched() {
@@ -22,6 +22,26 @@ fn a_long_one_ends_after_a_whole_line_with_a_note() {
 fn an_open_code_block_is_closed_before_the_note() {
     let text = format!("```\n{}", "log line\n".repeat(200_000));
     assert!(fit(&text, 0).ends_with(&format!("log line\n```\n{NOTE}")));
+}
+
+#[test]
+fn what_is_open_is_closed_whatever_stands_in_it() {
+    let log = "```\nx\n````\n</details>\n".repeat(50);
+    let text = format!("# Title\n\n<details>\n<summary>s</summary>\n\n`````text\n{log}`````\n\n</details>\n\n## End\n");
+    for limit in NOTE.len()..text.len() {
+        let cut = cut(&text, limit, NOTE);
+        assert!(cut.len() <= limit, "{limit}: {}", cut.len());
+        assert!(cut.ends_with(NOTE), "{cut}");
+        let (mut fence, mut folds) = ("", 0);
+        for line in cut.lines() {
+            fence = fence_after(fence, line);
+            folds += i32::from(fence.is_empty() && line == "<details>")
+                - i32::from(fence.is_empty() && line == "</details>");
+        }
+        assert_eq!((fence, folds), ("", 0), "{limit}\n{cut}");
+    }
+    assert_eq!(fence_after("", "```js x`y\n"), "", "that is a line of text");
+    assert_eq!(cut("too long", 3, NOTE), "");
 }
 
 #[test]

@@ -7,14 +7,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Stands before an address and counts the bytes that come back from there. Ends with the test's process.
 pub(crate) struct Counter {
-    /// `127.0.0.1:port`.
+    /// `ip:port`.
     pub(crate) host: String,
     down: Arc<AtomicU64>,
 }
 
 impl Counter {
     pub(crate) fn before(address: &str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::at("127.0.0.1", address)
+    }
+
+    /// The same at another address of this machine.
+    pub(crate) fn at(ip: &str, address: &str) -> Self {
+        let listener = TcpListener::bind((ip, 0)).unwrap_or_else(|error| panic!("{ip}: {error}"));
         let host = listener.local_addr().unwrap().to_string();
         let (address, down) = (address.to_owned(), Arc::<AtomicU64>::default());
         let count = Arc::clone(&down);

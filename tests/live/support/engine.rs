@@ -41,21 +41,53 @@ impl Engine {
         self.docker(&all).unwrap_or_else(|| panic!("{name} does not run"))
     }
 
+    /// Whether the engine can pull it.
+    pub(crate) fn pull(&self, name: &str) -> bool {
+        self.docker(&["pull", "--quiet", name]).is_some()
+    }
+
+    /// The text of a file in an image that need not be able to run.
+    pub(crate) fn file_of(&self, image: &str, path: &str) -> String {
+        let container = self.docker(&["create", image, "none"]).expect("a container of the image");
+        let dir = tempfile::tempdir().unwrap();
+        let to = dir.path().join("file");
+        let copied = self.docker(&["cp", &format!("{}:{path}", container.trim()), to.to_str().unwrap()]);
+        let _ = self.docker(&["rm", container.trim()]);
+        assert!(copied.is_some(), "{image} has no {path}");
+        std::fs::read_to_string(to).unwrap()
+    }
+
+    /// This machine's address in the network that containers get by default: they reach it there, from other networks too.
+    pub(crate) fn gateway(&self) -> String {
+        let format = "{{(index .IPAM.Config 0).Gateway}}";
+        let address = self.docker(&["network", "inspect", "bridge", "--format", format]);
+        address.expect("the engine answers").trim().to_owned()
+    }
+
     pub(crate) fn containers(&self) -> BTreeSet<String> {
         self.lines(&["ps", "--all", "--format", "{{.Names}}"])
     }
 
-    /// Images under a private name of a run or a proof: none may stay. Other tests' may come and go meanwhile.
+    /// Images under a private name of a run or a proof: none may stay.
     pub(crate) fn assert_nothing_parked(&self) {
-        let names = ["reference=stagefreight/run-*", "reference=stagefreight/crucible-*"];
-        let parked = || {
-            let [runs, proofs] = names;
-            let format = "{{.Repository}}:{{.Tag}}";
-            self.lines(&["image", "ls", "--filter", runs, "--filter", proofs, "--format", format])
-        };
-        let seen = parked();
-        within(Duration::from_secs(60), &format!("images left in the engine: {seen:?}"), || {
-            parked().is_disjoint(&seen).then_some(())
+        let [runs, proofs] = ["reference=stagefreight/run-*", "reference=stagefreight/crucible-*"];
+        let format = "{{.Repository}}:{{.Tag}}";
+        self.assert_passing("images", &[&["image", "ls", "--filter", runs, "--filter", proofs, "--format", format]]);
+    }
+
+    /// Services of GitLab jobs and the networks they were on: none may stay.
+    pub(crate) fn assert_no_services(&self) {
+        let containers = ["ps", "--all", "--quiet", "--filter", "ancestor=docker:28-dind"];
+        let networks = ["network", "ls", "--quiet", "--filter", "name=gitlab-ci-local-"];
+        self.assert_passing("containers and networks", &[&containers, &networks]);
+    }
+
+    /// What is listed now goes. Other tests' may come and go meanwhile.
+    fn assert_passing(&self, what: &str, lists: &[&[&str]]) {
+        let listed = || -> BTreeSet<String> { lists.iter().flat_map(|args| self.lines(args)).collect() };
+        let seen = listed();
+        within(Duration::from_secs(60), &format!("{what} left in the engine: {seen:?}"), || {
+            listed().is_disjoint(&seen).then_some(())
         });
     }
 

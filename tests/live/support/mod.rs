@@ -1,10 +1,11 @@
 //! What tests of the whole process stand on: a checkout in a sandbox with an empty environment, and the real components
 //! of `ci/testbed`. Nothing here knows how the product works; it knows what a person or a runner can see from outside.
 
-#![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(dead_code, unused_imports, reason = "each test binary uses its own part")]
 #![allow(clippy::disallowed_methods, reason = "tests start processes and read the testbed's variables")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "a test that panics has failed")]
 
+pub(crate) mod act;
 pub(crate) mod bare;
 pub(crate) mod cosign;
 pub(crate) mod counter;
@@ -25,7 +26,7 @@ pub(crate) use counter::Counter;
 pub(crate) use engine::Engine;
 pub(crate) use finished::Finished;
 pub(crate) use registry::Registry;
-pub(crate) use sandbox::Sandbox;
+pub(crate) use sandbox::{Running, Sandbox};
 pub(crate) use testbed::Testbed;
 pub(crate) use web::Web;
 

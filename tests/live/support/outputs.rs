@@ -47,12 +47,3 @@ pub(crate) fn dotenv(text: &str) -> BTreeMap<String, String> {
     assert!(variables.len() <= 20, "{} variables", variables.len());
     variables
 }
-
-/// What a runner would *do* with lines of a job log. Empty for text that is only text.
-pub(crate) fn workflow_commands(log: &str) -> Vec<String> {
-    let command = |line: &&str| {
-        let start = line.trim_start();
-        (start.starts_with("::") && start[2..].contains("::")) || line.contains("##[")
-    };
-    log.lines().filter(command).map(str::to_owned).collect()
-}

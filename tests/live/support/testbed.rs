@@ -52,6 +52,12 @@ impl Testbed {
         output
     }
 
+    /// What `sha256sum` says of a file.
+    pub(crate) fn sha256(path: &Path) -> String {
+        let output = Self::tool("sha256sum", &[path.to_str().unwrap()]);
+        String::from_utf8(output.stdout).unwrap()[..64].to_owned()
+    }
+
     /// Runs `ci/testbed` and reads the `KEY=VALUE` lines it prints.
     pub(crate) fn script(args: &[&str]) -> Vec<(String, String)> {
         Self::script_with(args, &[])

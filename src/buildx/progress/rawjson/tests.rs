@@ -127,6 +127,24 @@ fn warnings_are_decoded_and_placed() {
     );
 }
 
+#[test]
+fn a_cache_that_is_not_there_is_told_with_the_reason() {
+    let mut timeline = crate::buildx::progress::layers::Timeline::default();
+    events(&[&fixture("cachefrom.rawjson")]).iter().for_each(|event| timeline.push(event));
+    let caches = timeline.caches();
+    assert_eq!((caches.len(), caches[0].name.as_str()), (1, "localhost:5000/none/none:cache"));
+    assert!(caches[0].error.ends_with("localhost:5000/none/none:cache: not found"), "{caches:?}");
+}
+
+#[test]
+fn steps_are_dated_from_the_first_of_their_build() {
+    let mut timeline = crate::buildx::progress::layers::Timeline::default();
+    events(&[&fixture("run.rawjson")]).iter().for_each(|event| timeline.push(event));
+    let starts: Vec<f64> = timeline.layers().iter().map(|layer| layer.start.expect("a time")).collect();
+    assert!(!starts.is_empty() && starts.iter().all(|start| (0.0..60.0).contains(start)), "{starts:?}");
+    assert!(starts.is_sorted(), "{starts:?}");
+}
+
 #[rstest]
 #[case("multi")]
 #[case("cached")]
@@ -150,7 +168,7 @@ fn both_formats_of_one_build_give_the_same_layers(#[case] name: &str) {
     for (r, p) in raw.into_iter().zip(plain) {
         // Plain rounds to tenths, and forgets goes of a step that were over before it could print them.
         assert!((r.seconds - p.seconds).abs() < 0.1, "{r:?} {p:?}");
-        assert_eq!(r, Layer { seconds: r.seconds, ..p });
+        assert_eq!(r, Layer { seconds: r.seconds, start: r.start, ..p });
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) fn proof(from: &proof::Proof) -> Proof {
     }
 }
 
-fn level(from: plan::TrustLevel) -> TrustLevel {
+pub(super) fn level(from: plan::TrustLevel) -> TrustLevel {
     match from {
         plan::TrustLevel::Viable => TrustLevel::Viable,
         plan::TrustLevel::Consistent => TrustLevel::Consistent,
