@@ -116,10 +116,12 @@ pub async fn connect(address: &Address) -> Result<Option<Engine>, Problem> {
             return Err(unreachable(address, &format!("{}: {error}", file.display())));
         }
     }
-    match tokio::time::timeout(PROBE, probe(address)).await {
+    // It takes connections long before it answers: everything it has is read in between.
+    let limit = if address.is_beside_the_job() { COMING_UP } else { PROBE };
+    match tokio::time::timeout(limit, probe(address)).await {
         Ok(Ok(engine)) => Ok(Some(engine)),
         Ok(Err(error)) => Err(unreachable(address, &innermost(&error))),
-        Err(_) => Err(unreachable(address, &format!("no answer within {} s", PROBE.as_secs()))),
+        Err(_) => Err(unreachable(address, &format!("no answer within {} s", limit.as_secs()))),
     }
 }
 

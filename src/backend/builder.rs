@@ -186,7 +186,7 @@ async fn start(
     buildx: &Buildx,
     cancel: &CancellationToken,
 ) -> Result<(), Failure> {
-    if let Err(error) = buildx.ask(argv::inspect(builder), cancel).await {
+    if let Err(error) = buildx.start(builder, cancel).await {
         engine.remove_broken_container(container).await;
         let what = format!("the BuildKit container does not start: {error}");
         return Err(super::backend(Problem::new(what).hint(

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::argv;
 use super::inspect::parse_version;
 use crate::environment::Vars;
 use crate::problem::Problem;
@@ -15,6 +16,8 @@ use crate::source::child_git_env;
 
 /// How long buildx may take to answer a question that builds nothing.
 const QUESTION: Duration = Duration::from_secs(60);
+/// How long a builder may take to start: its engine may have to pull an image first.
+const START: Duration = Duration::from_secs(600);
 
 /// Variables of ours, of the runner's and of buildx's that must not steer a child: what they would say is said in argv.
 const WITHHELD: &[&str] = &[
@@ -105,6 +108,14 @@ impl Buildx {
     /// As `process::capture`.
     pub async fn ask(&self, args: Vec<String>, cancel: &CancellationToken) -> Result<Captured, ProcessError> {
         process::capture(&self.call(args), b"", QUESTION, cancel).await
+    }
+
+    /// Starts a builder if it is not running, and returns what buildx prints of it.
+    ///
+    /// # Errors
+    /// As `process::capture`.
+    pub async fn start(&self, builder: &str, cancel: &CancellationToken) -> Result<Captured, ProcessError> {
+        process::capture(&self.call(argv::inspect(builder)), b"", START, cancel).await
     }
 }
 

@@ -46,7 +46,8 @@ impl Engine {
     /// # Errors
     /// When the engine does not answer.
     pub async fn find(&self, name: &str) -> Result<Option<Found>, Problem> {
-        match tokio::time::timeout(PROBE, self.client.inspect_container(name, None)).await {
+        // While an engine starts a container, it tells nothing of it.
+        match tokio::time::timeout(START, self.client.inspect_container(name, None)).await {
             Ok(Ok(container)) => Ok(Some(Found::of(container, SystemTime::now()))),
             Ok(Err(Error::DockerResponseServerError { status_code: 404, .. })) => Ok(None),
             Ok(Err(error)) => Err(unreachable(&self.address, &innermost(&error))),
