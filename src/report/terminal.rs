@@ -33,6 +33,8 @@ use live::Live;
 use plain::Plain;
 use style::Paint;
 
+/// How often it is asked whether all is drawn.
+const TURN: Duration = Duration::from_millis(20);
 /// A blocked terminal is given up after this long without a byte taken.
 const STALLED: Duration = Duration::from_secs(1);
 /// A slow one after this long in all.
@@ -127,19 +129,20 @@ impl Handle {
     /// The same with another limit: after a signal there is less time.
     pub fn finish_within(self, closing: String, limit: Duration) -> Drawn {
         let _ = self.closing.send(closing);
-        let began = Instant::now();
-        let (mut seen, mut moved) = (self.written.load(Ordering::Relaxed), began);
+        // Counted in turns, not by the clock: where the whole machine stood still, the other thread did, too.
+        let (mut seen, mut waited, mut still) = (self.written.load(Ordering::Relaxed), Duration::ZERO, Duration::ZERO);
         loop {
-            match self.done.recv_timeout(Duration::from_millis(20)) {
+            match self.done.recv_timeout(TURN) {
                 // Disconnected: the thread is gone, by a fault of ours; there is nothing to wait for.
                 Ok(()) | Err(channel::RecvTimeoutError::Disconnected) => return Drawn::All,
                 Err(channel::RecvTimeoutError::Timeout) => {}
             }
+            (waited, still) = (waited + TURN, still + TURN);
             let now = self.written.load(Ordering::Relaxed);
             if now != seen {
-                (seen, moved) = (now, Instant::now());
+                (seen, still) = (now, Duration::ZERO);
             }
-            if moved.elapsed() >= STALLED.min(limit) || began.elapsed() >= limit {
+            if still >= STALLED.min(limit) || waited >= limit {
                 return Drawn::GaveUp;
             }
         }
