@@ -62,7 +62,13 @@ fn judge(error: &str) -> Reach {
     {
         return Reach::Unclear(said);
     }
-    if has(&["no such host", "connection refused", "no route to host", "network is unreachable"]) {
+    if has(&[
+        "no such host",
+        "no suitable address found",
+        "connection refused",
+        "no route to host",
+        "network is unreachable",
+    ]) {
         return Reach::Unreached(said);
     }
     if has(&["x509:", "tls: ", "server gave HTTP response to HTTPS client"]) {
@@ -108,6 +114,10 @@ mod tests {
     #[case(
         "failed to do request: Head \"https://no.such/v2/app/manifests/sha256:0\": dial tcp: lookup no.such on 10.0.0.1:53: no such host",
         Reach::Unreached("dial tcp: lookup no.such on 10.0.0.1:53: no such host".into())
+    )]
+    #[case(
+        "failed to do request: Head \"http://no.such.onion/v2/app/manifests/sha256:0\": dial tcp: address no.such.onion: no suitable address found",
+        Reach::Unreached("dial tcp: address no.such.onion: no suitable address found".into())
     )]
     #[case(
         "failed to do request: Head \"https://reg/v2/app/manifests/sha256:0\": tls: failed to verify certificate: x509: certificate signed by unknown authority",
