@@ -62,7 +62,7 @@ fn of_samples(a: &Entry, b: &Entry) -> (Cause, String) {
             let (a, b) = (kind::text(left).unwrap_or_default(), kind::text(right).unwrap_or_default());
             content::classify(a, b, whole)
         }
-        (Kind::Text | Kind::Binary, Kind::Text | Kind::Binary) if left != right => binary::classify(left, right),
+        (Kind::Binary, _) | (_, Kind::Binary) if left != right => binary::classify(left, right),
         _ => (Cause::Unknown, String::new()),
     }
 }
