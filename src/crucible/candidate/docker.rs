@@ -83,6 +83,8 @@ async fn work(
         ..Container::default()
     };
     ask(pass, engine, &question).await?;
+    // Not at the end: little time is left there after a signal.
+    engine.remove(asked).await;
     let (handover, reach, freight) = packed(pass, handover, engine, prover).await;
     let container = pass_container(worker, image, program, pass.run_id, &handover.root, reach);
     engine.create(&container).await.map_err(verification)?;
