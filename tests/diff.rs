@@ -340,12 +340,19 @@ fn a_signal_ends_it() {
         },
     );
     let child = place.command(&["a", "b", "--listing", "changes.json"]).spawn().unwrap();
-    std::thread::sleep(Duration::from_millis(300));
+    let begun = |entry: std::io::Result<std::fs::DirEntry>| {
+        entry.unwrap().file_name().to_string_lossy().starts_with(".stagefreight-diff-")
+    };
+    let patience = Instant::now() + Duration::from_secs(60);
+    while !std::fs::read_dir(place.dir.path()).unwrap().any(begun) {
+        assert!(Instant::now() < patience, "it has begun");
+        std::thread::sleep(Duration::from_millis(5));
+    }
     let told = Instant::now();
     let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     let ended = place.ended(child.wait_with_output().unwrap(), 0);
-    assert!(told.elapsed() < Duration::from_secs(2), "{:?}", told.elapsed());
+    assert!(told.elapsed() < Duration::from_secs(5), "{:?}", told.elapsed());
     assert_eq!(ended.code, Some(143), "{}{}", ended.stdout, ended.stderr);
     let left: Vec<_> = std::fs::read_dir(place.dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(left.len(), 2, "{left:?}");

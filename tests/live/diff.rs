@@ -1,7 +1,7 @@
 //! `stagefreight diff` with images that are somewhere else: what it fetches is counted at the registry.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use base64::Engine as _;
 use serde_json::{Value, json};
@@ -161,12 +161,9 @@ fn a_signal_while_it_fetches_leaves_nothing() {
     let top = blobs(&sandbox.workspace().join("two"), &two)[1].clone();
     let proxy = FaultProxy::start(&host, [Rule::new(Fault::Hang).on("GET").at(&top)]);
     let running = sandbox.start(&["diff", "one", &format!("docker://{}/live/{}:two", proxy.host(), sandbox.id)]);
-    crate::support::within(Duration::from_secs(20), "the blob is asked for", || {
+    crate::support::within(Duration::from_secs(120), "the blob is asked for", || {
         (proxy.count("GET", &top) > 0).then_some(())
     });
-    let told = Instant::now();
-    running.signal(rustix::process::Signal::INT);
-    let run = running.wait(Duration::from_secs(10)).exits(130);
-    assert!(told.elapsed() < Duration::from_secs(2), "{:?}", told.elapsed());
+    let run = running.stop(rustix::process::Signal::INT).exits(130);
     sandbox.assert_tidy(&run);
 }

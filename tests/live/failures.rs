@@ -52,7 +52,10 @@ fn a_syntax_error_has_its_line() {
 
 #[test]
 fn a_missing_base_image_is_named() {
-    let sandbox = with_dockerfile("FROM busybox AS a\nFROM no-such-image-anywhere:7\nCOPY --from=a / /\n");
+    let sandbox = with_dockerfile(&format!(
+        "FROM busybox AS a\nFROM {}/live/no-such-image-anywhere:7\nCOPY --from=a / /\n",
+        crate::support::Testbed::get().registry
+    ));
     fails(&sandbox, 1).says(&["no-such-image-anywhere:7", "not found"]);
 }
 
@@ -92,7 +95,7 @@ fn a_daemon_that_dies_mid_build_is_told() {
 /// A backend that cannot be used: told in a sentence, and before anybody loses patience.
 fn no_backend(sandbox: &Sandbox, texts: &[&str]) {
     let run = sandbox.run(&["run"]).exits(1);
-    run.faster_than(Duration::from_secs(3)).says(texts);
+    run.faster_than(Duration::from_secs(10)).says(texts);
     let result = sandbox.result();
     assert_eq!(result["failure"]["kind"], "backend", "{result}");
     sandbox.assert_tidy(&run);

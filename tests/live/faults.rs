@@ -1,6 +1,6 @@
 //! Whole runs against a registry that fails in the middle: what is tried again, what fails the run, and what then stands.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::Signal;
 
@@ -102,13 +102,10 @@ fn a_registry_that_shows_another_image_under_the_tag_fails_the_run() {
 fn a_signal_while_a_registry_hangs_ends_the_run() {
     let (sandbox, proxy) = faulty([Rule::new(Fault::Hang).on("PUT").at("/manifests/latest")]);
     let running = sandbox.start(&["run"]);
-    crate::support::within(Duration::from_secs(30), "the tag is put", || {
+    crate::support::within(Duration::from_secs(120), "the tag is put", || {
         (proxy.count("PUT", "/manifests/latest") > 0).then_some(())
     });
-    let told = Instant::now();
-    running.signal(Signal::TERM);
-    let run = running.wait(Duration::from_secs(10)).exits(143);
-    assert!(told.elapsed() < Duration::from_secs(2), "{:?}", told.elapsed());
+    let run = running.stop(Signal::TERM).exits(143);
     assert_eq!(sandbox.result()["status"], "cancelled");
     sandbox.assert_tidy(&run);
 }

@@ -309,7 +309,7 @@ fn a_history_that_was_rewritten_does_not_take_the_tag_unless_it_is_told_to() {
 fn a_newer_commit_that_comes_while_tags_are_put_keeps_the_tag() {
     let sandbox = small(Sandbox::new());
     // Looked at, and then looked at again just before it is put.
-    let again = Rule::new(Fault::Slow(Duration::from_secs(3))).on("GET").at("/manifests/latest").after(1).times(1);
+    let again = Rule::new(Fault::Slow(Duration::from_secs(10))).on("GET").at("/manifests/latest").after(1).times(1);
     let proxy = FaultProxy::start(&sandbox.testbed.registry, [again]);
     let tags = "['sha-{sha:8}', latest]";
     let beside = "  - {id: beside, kind: registry, build: app, url: '{registry2}', path: 'live/{id}', tags: ['sha-{sha:8}', latest]}";

@@ -33,6 +33,9 @@ fn steady(sandbox: &Sandbox, text: &str) -> String {
     ] {
         text = Regex::new(pattern).unwrap().replace_all(&text, word).into_owned();
     }
+    // Steps that make no layer are told only where they were slow.
+    let slow = Regex::new(r"(?m)^  (?:[^\[\n]|\[[^\]N0-9]).* … DONE\n").unwrap();
+    text = slow.replace_all(&text, "").into_owned();
     // Tags are put side by side; which is first is chance.
     let mut lines: Vec<&str> = text.lines().collect();
     for run in lines.chunk_by_mut(|a, b| a.starts_with("  published ") && b.starts_with("  published ")) {

@@ -1,6 +1,6 @@
 //! A run that is told to stop: soon, politely, and leaving nothing.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
 
@@ -45,7 +45,9 @@ impl LongStep {
 
     /// Waits until it is gone.
     pub(crate) fn ends(&self) {
-        within(Duration::from_secs(5), &format!("`{}` ends", self.0), || find_process(&self.0).is_none().then_some(()));
+        within(Duration::from_secs(60), &format!("`{}` ends", self.0), || {
+            find_process(&self.0).is_none().then_some(())
+        });
     }
 }
 
@@ -73,10 +75,7 @@ fn stopped_by(signal: Signal, code: i32, sandbox: Sandbox) {
     let running = sandbox.start(&["run"]);
     step.runs();
     private_while_it_lasts(&sandbox);
-    let told = Instant::now();
-    running.signal(signal);
-    let run = running.wait(Duration::from_secs(20)).exits(code);
-    assert!(told.elapsed() < Duration::from_secs(2), "{:?}", told.elapsed());
+    let run = running.stop(signal).exits(code);
     sandbox.assert_tidy(&run);
     let result = sandbox.result();
     assert_eq!(result["status"], "cancelled", "{result}");
@@ -115,9 +114,9 @@ fn a_second_signal_changes_nothing() {
     let running = sandbox.start(&["run"]);
     step.runs();
     running.signal(Signal::TERM);
-    std::thread::sleep(Duration::from_millis(20));
+    std::thread::sleep(Duration::from_millis(150));
     running.signal(Signal::INT);
-    let run = running.wait(Duration::from_secs(5)).exits(143);
+    let run = running.wait(Duration::from_secs(20)).exits(143);
     assert_eq!(sandbox.result()["status"], "cancelled");
     sandbox.assert_tidy(&run);
 }

@@ -86,7 +86,7 @@ impl Engine {
     fn assert_passing(&self, what: &str, lists: &[&[&str]]) {
         let listed = || -> BTreeSet<String> { lists.iter().flat_map(|args| self.lines(args)).collect() };
         let seen = listed();
-        within(Duration::from_secs(60), &format!("{what} left in the engine: {seen:?}"), || {
+        within(Duration::from_secs(300), &format!("{what} left in the engine: {seen:?}"), || {
             listed().is_disjoint(&seen).then_some(())
         });
     }

@@ -64,7 +64,7 @@ impl PrivateRegistry {
         std::fs::write(&config, settings(dir.path(), users, deletes)).unwrap();
         // `timeout`, so that a test that is killed leaves no registry for long.
         let mut child = Command::new("timeout")
-            .args(["300", "docker-registry", "serve"])
+            .args(["1800", "docker-registry", "serve"])
             .arg(&config)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -143,10 +143,14 @@ fn htpasswd(dir: &Path, users: &[(&str, &str)]) -> PathBuf {
     file
 }
 
-/// An address where nobody listens.
+/// An address where nobody listens, nor ever will while the tests run.
 pub(crate) fn dead_address() -> String {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    format!("localhost:{}", listener.local_addr().unwrap().port())
+    use std::os::fd::IntoRawFd as _;
+    let held = tokio::net::TcpSocket::new_v4().unwrap();
+    held.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let port = held.local_addr().unwrap().port();
+    let _ = held.into_raw_fd();
+    format!("localhost:{port}")
 }
 
 /// A directory of client certificates, to be spoilt.

@@ -13,7 +13,7 @@ use super::{Engine, Finished, Registry, Testbed, unique};
 /// When every commit of a sandbox is made: 2024-05-17T10:11:12Z.
 pub(crate) const COMMIT_TIME: i64 = 1_715_940_672;
 /// No run of a test takes longer, or something hangs.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// Where a run happens, and all it can see.
 pub(crate) struct Sandbox {
@@ -320,6 +320,15 @@ impl Running {
 
     pub(crate) fn signal(&self, signal: rustix::process::Signal) {
         rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Tells it to stop. It must be gone soon: GitHub's runner kills what still runs 7.5 s later.
+    pub(crate) fn stop(self, signal: rustix::process::Signal) -> Finished {
+        let told = Instant::now();
+        self.signal(signal);
+        let run = self.wait(Duration::from_secs(20));
+        assert!(told.elapsed() < Duration::from_secs(5), "{:?}", told.elapsed());
+        run
     }
 
     /// Waits for the end, at most so long.
