@@ -65,6 +65,13 @@ fn told(path: &str, a: &[u8], b: &[u8], run: &str) -> String {
     "",
     r"random bytes (\x8c\x01\xfew\x90\x03\xaa\x10 / \x11\xb2\x9c\x04a\xf0\x0b\xe5)"
 )]
+#[case::random_bytes_that_begin_like_a_known_file(
+    "key",
+    b"MZ\x8c\x01\xfe\x77\x90\x03",
+    b"\x11\xb2\x9c\x04\x61\xf0\x0b\xe5",
+    "",
+    r"random bytes (MZ\x8c\x01\xfew\x90\x03 / \x11\xb2\x9c\x04a\xf0\x0b\xe5)"
+)]
 #[case::random_number("n", b"17233\n", b"901\n", "echo $RANDOM > n", "random bytes (17233 / 901)")]
 #[case::pid("pid", b"17\n", b"21\n", "echo $$ > pid", "process id or counter (17 / 21)")]
 #[case::host("h", b"buildkitsandbox\n", b"sf-1f2e\n", "hostname > h", "build host (buildkitsandbox / sf-1f2e)")]
