@@ -59,27 +59,41 @@ impl Built {
     }
 }
 
+/// A step, and what it is read by.
+#[derive(Clone, Copy)]
+pub(super) struct Given<'a> {
+    pub(super) step: &'a Step<'a>,
+    /// The metadata steps of its job, by id.
+    pub(super) metas: &'a BTreeMap<String, Metadata>,
+    pub(super) places: &'a Places,
+    /// The lines of the workflow.
+    pub(super) source: &'a [&'a str],
+}
+
+impl<'a> Given<'a> {
+    fn input(&self, name: &str) -> Option<&'a Node> {
+        self.step.with().and_then(|with| yaml::get(with, name))
+    }
+}
+
 /// Reads the step. `conditions`: those of the step and its job.
 ///
 /// # Errors
 /// Why it has to stay: line, what, cure.
 pub(super) fn read(
-    step: &Step<'_>,
+    given: Given<'_>,
     conditions: &[&str],
-    metas: &BTreeMap<String, Metadata>,
-    places: &Places,
     judge: &mut Judge<'_>,
-    source: &[&str],
     report: &mut Report,
 ) -> Result<Built, Vec<(usize, String, String)>> {
-    let with = step.with();
+    let Given { step, source, .. } = given;
     let mut built = Built::default();
     let mut stops = Vec::new();
-    for (key, value) in with.map(yaml::entries).unwrap_or_default() {
+    for (key, value) in step.with().map(yaml::entries).unwrap_or_default() {
         let (name, line) = (key.name.to_ascii_lowercase(), key.place.line);
         match INPUTS.iter().find(|(known, _)| *known == name).map(|(_, fate)| *fate) {
             Some(Fate::Read) => {}
-            Some(Fate::Same) => same(&name, step, value, source, &mut built, report),
+            Some(Fate::Same) => same(&name, value, given, &mut built, report),
             Some(Fate::Gone(why)) => report.changed(line, &format!("`{name}` is gone: {why}")),
             Some(Fate::Lost(what, cure)) => report.lost(line, what, cure),
             Some(Fate::Stops(cure)) => stops.push((
@@ -94,19 +108,18 @@ pub(super) fn read(
             )),
         }
     }
-    let input = |name: &str| with.and_then(|with| yaml::get(with, name));
-    let push = pushes(input("push"), input("outputs"), &mut built, &mut stops, report);
+    let push = pushes(given.input("push"), given.input("outputs"), &mut built, &mut stops, report);
     if !stops.is_empty() {
         return Err(stops);
     }
     // What it says stands below all the rest.
-    let said = publish::publishes(push, step, conditions, metas, places, judge, source, &mut built, report);
-    where_from(&input, step, metas, judge, source, &mut built, report);
-    described(&input, metas, judge, source, &mut built, report);
-    if let Some(node) = input("attests") {
+    let said = publish::publishes(push, given, conditions, judge, &mut built, report);
+    where_from(given, judge, &mut built, report);
+    described(given, judge, &mut built, report);
+    if let Some(node) = given.input("attests") {
         attests(node, source, &mut built, report);
     }
-    if let Some(node) = input("builder") {
+    if let Some(node) = given.input("builder") {
         let theirs = yaml::text(node).unwrap_or_default();
         if theirs.contains("steps.") {
             report.changed(node.place.line, "`builder` is gone: the run makes its own builder");
@@ -118,8 +131,8 @@ pub(super) fn read(
     Ok(built)
 }
 
-fn same(name: &str, step: &Step<'_>, value: &Node, source: &[&str], built: &mut Built, report: &mut Report) {
-    let mut lines = step.kept(name, value, source);
+fn same(name: &str, value: &Node, given: Given<'_>, built: &mut Built, report: &mut Report) {
+    let mut lines = given.step.kept(name, value, given.source);
     let gha = |line: &String| line.contains("type=gha") && !line.contains("version=");
     if lines.iter().any(gha) {
         for line in lines.iter_mut().filter(|line| gha(line)) {
@@ -175,20 +188,13 @@ fn pushes(
 }
 
 /// Context, Dockerfile, stage, platforms, arguments.
-fn where_from<'n>(
-    input: &dyn Fn(&str) -> Option<&'n Node>,
-    step: &Step<'_>,
-    metas: &BTreeMap<String, Metadata>,
-    judge: &Judge<'_>,
-    source: &[&str],
-    built: &mut Built,
-    report: &mut Report,
-) {
-    let fixed = |name: &str| input(name).and_then(yaml::text).map(|text| (text.to_owned(), judge.fixed(text.trim())));
+fn where_from(given: Given<'_>, judge: &Judge<'_>, built: &mut Built, report: &mut Report) {
+    let fixed =
+        |name: &str| given.input(name).and_then(yaml::text).map(|text| (text.to_owned(), judge.fixed(text.trim())));
     let mut keep = |name: &str, built: &mut Built, why: &str| {
-        if let Some(node) = input(name) {
+        if let Some(node) = given.input(name) {
             report.kept(node.place.line, &format!("`{name}` stays on the step: {why}"));
-            built.with.extend(step.kept(name, node, source));
+            built.with.extend(given.step.kept(name, node, given.source));
         }
     };
     let not_fixed = "it is not the same in every run";
@@ -218,7 +224,7 @@ fn where_from<'n>(
         (Some((_, Some(file))), _) => built.spec.dockerfile = Some(crate::source::clean_path(&file)),
         (Some((_, None)), _) => keep("file", built, not_fixed),
         (None, Some(sub)) => built.spec.dockerfile = Some(format!("{sub}/Dockerfile")),
-        (None, None) if input("context").is_none() || from_git || sub.is_none() => built.spec.dockerfile = None,
+        (None, None) if given.input("context").is_none() || from_git || sub.is_none() => built.spec.dockerfile = None,
         (None, None) => {}
     }
     match fixed("target") {
@@ -234,50 +240,33 @@ fn where_from<'n>(
         Some(_) => keep("platforms", built, not_fixed),
         None => {}
     }
-    if let Some(node) = input("build-args") {
-        arguments(node, step, metas, judge, source, built, report);
+    if let Some(node) = given.input("build-args") {
+        arguments(node, given, judge, built, report);
     }
 }
 
 /// Build arguments: to the configuration if all are the same in every run. Those that the run gives by itself, and that were taken from
 /// a metadata step, go with it.
-fn arguments(
-    node: &Node,
-    step: &Step<'_>,
-    metas: &BTreeMap<String, Metadata>,
-    judge: &Judge<'_>,
-    source: &[&str],
-    built: &mut Built,
-    report: &mut Report,
-) {
-    let lines = yaml::lines(node, source);
-    let (given, rest): (Vec<_>, Vec<_>) =
-        lines.into_iter().partition(|(_, text)| !built.keeps_tags && outputs::is_given(text, metas));
-    for (line, text) in &given {
+fn arguments(node: &Node, given: Given<'_>, judge: &Judge<'_>, built: &mut Built, report: &mut Report) {
+    let lines = yaml::lines(node, given.source);
+    let (gone, rest): (Vec<_>, Vec<_>) =
+        lines.into_iter().partition(|(_, text)| !built.keeps_tags && outputs::is_given(text, given.metas));
+    for (line, text) in &gone {
         let name = text.split('=').next().unwrap_or_default();
         report.changed(
             *line,
             &format!("the build argument {name} is gone: the run gives it to a Dockerfile that declares it"),
         );
     }
-    let pairs: Option<BTreeMap<String, String>> = rest
-        .iter()
-        .map(|(_, text)| {
-            let (name, value) = text.split_once('=')?;
-            let value = judge.fixed(value)?;
-            Template::parse(&value).ok()?.as_literal()?;
-            Some((name.trim().to_owned(), value.trim_matches('"').to_owned()))
-        })
-        .collect();
-    if let Some(pairs) = pairs {
-        built.spec.args = pairs;
+    if let Some(pairs) = literals(&rest, judge) {
+        built.spec.args = pairs.into_iter().map(|(name, value)| (name, value.trim_matches('"').to_owned())).collect();
         return;
     }
     report.kept(node.place.line, "`build-args` stays on the step: it is not the same in every run");
-    let mut kept = step.kept("build-args", node, source);
+    let mut kept = given.step.kept("build-args", node, given.source);
     let all = kept.len();
-    kept.retain(|line| !given.iter().any(|(_, text)| text == line.trim()));
-    if all - kept.len() != given.len() {
+    kept.retain(|line| !gone.iter().any(|(_, text)| text == line.trim()));
+    if all - kept.len() != gone.len() {
         kept = std::iter::once("build-args: |".to_owned())
             .chain(rest.iter().map(|(_, text)| format!("  {text}")))
             .collect();
@@ -285,18 +274,23 @@ fn arguments(
     built.with.extend(kept);
 }
 
+/// The pairs of these lines, if all are the same in every run and hold nothing that we would fill in.
+fn literals(lines: &[(usize, String)], judge: &Judge<'_>) -> Option<BTreeMap<String, String>> {
+    let pair = |(_, text): &(usize, String)| {
+        let (name, value) = text.split_once('=')?;
+        let value = judge.fixed(value)?;
+        Template::parse(&value).ok()?.as_literal()?;
+        Some((name.trim().to_owned(), value))
+    };
+    lines.iter().map(pair).collect()
+}
+
 /// Labels and annotations: those of the metadata step are made anew, others are kept.
-fn described<'n>(
-    input: &dyn Fn(&str) -> Option<&'n Node>,
-    metas: &BTreeMap<String, Metadata>,
-    judge: &Judge<'_>,
-    source: &[&str],
-    built: &mut Built,
-    report: &mut Report,
-) {
+fn described(given: Given<'_>, judge: &Judge<'_>, built: &mut Built, report: &mut Report) {
+    let metas = given.metas;
     for name in ["labels", "annotations"] {
         let mut own = Vec::new();
-        let mut lines = input(name).map(|node| yaml::lines(node, source)).unwrap_or_default();
+        let mut lines = given.input(name).map(|node| yaml::lines(node, given.source)).unwrap_or_default();
         lines.retain(|(line, text)| match names::step_output(text) {
             Some((meta, output)) if metas.contains_key(&meta) && output == name => {
                 report.changed(*line, &format!("the {name} of metadata-action: title, source, url, version, revision, created and licenses are set by the run itself"));
@@ -309,16 +303,7 @@ fn described<'n>(
             _ => true,
         });
         lines.extend(own);
-        let fixed: Option<BTreeMap<String, String>> = lines
-            .iter()
-            .map(|(_, text)| {
-                let (key, value) = text.split_once('=')?;
-                let value = judge.fixed(value)?;
-                Template::parse(&value).ok()?.as_literal()?;
-                Some((key.trim().to_owned(), value))
-            })
-            .collect();
-        match fixed {
+        match literals(&lines, judge) {
             Some(pairs) if name == "labels" => built.spec.labels.extend(pairs),
             _ if lines.is_empty() => {}
             _ => {

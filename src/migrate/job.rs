@@ -106,7 +106,8 @@ pub(super) fn read<'n>(
     let (mut builds, mut stops) = (Vec::new(), Vec::new());
     for (n, step) in steps.iter().enumerate().filter(|(_, step)| step.role == Role::Build) {
         let conditions: Vec<&str> = [condition, step.text("if")].into_iter().flatten().collect();
-        match build::read(step, &conditions, &metas, &places, &mut judge, source, report) {
+        let given = build::Given { step, metas: &metas, places: &places, source };
+        match build::read(given, &conditions, &mut judge, report) {
             Ok(built) => builds.push((n, built)),
             Err(why) => stops.extend(why),
         }

@@ -1,40 +1,28 @@
 //! Where a build-push-action step publishes in each kind of run: `push` and `tags`, judged together.
 
-use std::collections::BTreeMap;
-
-use super::Built;
-use crate::migrate::metadata::{self, Metadata};
-use crate::migrate::names::{self, Places, Untold};
+use super::{Built, Given};
+use crate::migrate::metadata;
+use crate::migrate::names::{self, Untold};
 use crate::migrate::report::Report;
-use crate::migrate::step::Step;
 use crate::migrate::targets::Published;
 use crate::migrate::value::Judge;
 use crate::migrate::world::Run;
 use crate::migrate::yaml;
 
-/// What the lines of `tags` are judged by.
-struct Lines<'a> {
-    metas: &'a BTreeMap<String, Metadata>,
-    places: &'a Places,
-}
-
 /// A reference whose registry nobody can tell, with its line.
 struct Open(usize, String);
 
 /// Reads them. Returns the lines that say the rest on the step.
-#[allow(clippy::too_many_arguments, reason = "all of it is what a push depends on")]
 pub(super) fn publishes(
     push: Option<(usize, String)>,
-    step: &Step<'_>,
+    given: Given<'_>,
     conditions: &[&str],
-    metas: &BTreeMap<String, Metadata>,
-    places: &Places,
     judge: &mut Judge<'_>,
-    source: &[&str],
     built: &mut Built,
     report: &mut Report,
 ) -> Vec<String> {
-    let tags = step.with().and_then(|with| yaml::get(with, "tags"));
+    let Given { step, metas, source, .. } = given;
+    let tags = given.input("tags");
     let lines = tags.map(|node| yaml::lines(node, source)).unwrap_or_default();
     let loads = built.with.iter().any(|line| line.trim_start().starts_with("load:"));
     for (_, text) in &lines {
@@ -51,7 +39,6 @@ pub(super) fn publishes(
     };
     let before = (judge.carried.clone(), report.clone());
     let (mut unknown, mut open) = (false, None);
-    let by = Lines { metas, places };
     for run in judge.world.runs.clone() {
         let holds: Vec<_> = conditions.iter().map(|condition| judge.holds(condition, &run)).collect();
         if holds.contains(&Some(false)) {
@@ -65,7 +52,7 @@ pub(super) fn publishes(
         unknown |= pushes.is_none();
         built.unsure |= pushes.is_none() || holds.contains(&None);
         for (line, text) in &lines {
-            open = open.or(by.line(*line, text, &run, judge, built, report).err());
+            open = open.or(given.line(*line, text, &run, judge, built, report).err());
         }
     }
     let mut said = Vec::new();
@@ -88,7 +75,8 @@ pub(super) fn publishes(
     said
 }
 
-impl Lines<'_> {
+impl Given<'_> {
+    /// A line of `tags` in this run.
     fn line(
         &self,
         line: usize,
