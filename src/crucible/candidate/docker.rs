@@ -54,11 +54,9 @@ pub(super) async fn run(
     prover: Prover<'_>,
 ) -> Result<Rebuilt, Failure> {
     let image = crucible_tag(Purpose::Candidate, pass.run_id);
-    let containers = [Purpose::Version, Purpose::Pass].map(|purpose| container(purpose, pass.run_id));
-    let done = work(pass, handover, engine, prover, &image, &containers).await;
-    for name in &containers {
-        engine.remove(name).await;
-    }
+    let worker = container(Purpose::Pass, pass.run_id);
+    let done = work(pass, handover, engine, prover, &image, &worker).await;
+    engine.remove(&worker).await;
     engine.untag(&image).await;
     done
 }
@@ -69,22 +67,23 @@ async fn work(
     engine: &Engine,
     prover: Prover<'_>,
     image: &str,
-    [asked, worker]: &[String; 2],
+    worker: &str,
 ) -> Result<Rebuilt, Failure> {
     let alone = alone(pass, &pass.shop.run.scratch(&format!("candidate-{}", pass.run_id)))?;
     let names = [full_name(image)];
     unless_stopped(pass, engine.load_image(move |sink| save_archive(&alone, &names, sink))).await?;
     let program = &pass.program.path;
     let question = Container {
-        name: asked.clone(),
+        name: container(Purpose::Version, pass.run_id),
         image: image.to_owned(),
         program: program.clone(),
         args: QUESTION.map(str::to_owned).to_vec(),
         ..Container::default()
     };
-    ask(pass, engine, &question).await?;
+    let answered = ask(pass, engine, &question).await;
     // Not at the end: little time is left there after a signal.
-    engine.remove(asked).await;
+    engine.remove(&question.name).await;
+    answered?;
     let (handover, reach, freight) = packed(pass, handover, engine, prover).await;
     let container = pass_container(worker, image, program, pass.run_id, &handover.root, reach);
     engine.create(&container).await.map_err(verification)?;
