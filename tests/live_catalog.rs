@@ -35,7 +35,7 @@ impl Own {
     #[allow(clippy::disallowed_methods, reason = "a test starts what it tests against")]
     fn start(generation: Generation, deletes: bool) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = support::free_port();
         let config = json!({
             "version": 0.1,
             "log": {"level": "error", "accesslog": {"disabled": true}},
@@ -147,6 +147,17 @@ async fn put(catalog: &Catalog, repository: &Repository, names: &[&str], manifes
     for name in names {
         catalog.registry().put_manifest(repository, &tag(name), manifest).await.unwrap();
     }
+}
+
+/// Waits until it is so.
+async fn until<F: Future<Output = bool>>(mut so: impl FnMut() -> F) {
+    for _ in 0..3000 {
+        if so().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("it never came to this");
 }
 
 async fn held(catalog: &Catalog, repository: &Repository, name: &str) -> Option<Digest> {
@@ -336,17 +347,21 @@ async fn a_tag_that_cannot_be_put_back_is_told() {
 #[tokio::test]
 async fn who_stops_waiting_half_way_leaves_no_tag_on_the_empty_image() {
     let own = Own::start(Generation::Two, true);
-    let proxy = breaks_half_way(&own, Make::Slow(Duration::from_millis(1500)));
+    let proxy = breaks_half_way(&own, Make::Slow(Duration::from_secs(3)));
     let (slow, repository) = (catalog(proxy.host()), fresh(proxy.host()));
     let direct = (catalog(&own.host), Repository::new(&own.host, repository.path()).unwrap());
     let (image, _) = seed(&slow, &repository).await;
     put(&slow, &repository, &["1.0", "latest"], &image).await;
-    let gave_up = tokio::time::timeout(Duration::from_millis(1000), slow.untag(&repository, &tag("latest"))).await;
-    assert!(gave_up.is_err(), "{gave_up:?}");
-    let half_way = held(&direct.0, &direct.1, "latest").await;
-    assert!(half_way.is_some_and(|digest| digest != image.digest), "this was to be interrupted half way");
-    tokio::time::sleep(Duration::from_millis(1500)).await;
-    assert_eq!(held(&direct.0, &direct.1, "latest").await, None);
+    let half_way = until(|| async {
+        let digest = held(&direct.0, &direct.1, "latest").await;
+        digest.is_some_and(|digest| digest != image.digest)
+    });
+    let latest = tag("latest");
+    tokio::select! {
+        done = slow.untag(&repository, &latest) => panic!("this was to be interrupted half way: {done:?}"),
+        () = half_way => {}
+    }
+    until(|| async { held(&direct.0, &direct.1, "latest").await.is_none() }).await;
     assert_eq!(held(&direct.0, &direct.1, "1.0").await, Some(image.digest));
 }
 
@@ -354,7 +369,7 @@ async fn who_stops_waiting_half_way_leaves_no_tag_on_the_empty_image() {
 async fn what_somebody_else_put_there_meanwhile_stays() {
     let own = Own::start(Generation::Two, true);
     let proxy = FaultProxy::start(&own.host, []);
-    proxy.rule(Rule::new(Make::Slow(Duration::from_millis(800))).on("DELETE").at("/manifests/sha256:").times(1));
+    proxy.rule(Rule::new(Make::Slow(Duration::from_secs(3))).on("DELETE").at("/manifests/sha256:").times(1));
     let (slow, repository) = (catalog(proxy.host()), fresh(proxy.host()));
     let direct = (catalog(&own.host), Repository::new(&own.host, repository.path()).unwrap());
     let (ours, _) = seed(&slow, &repository).await;
@@ -362,7 +377,7 @@ async fn what_somebody_else_put_there_meanwhile_stays() {
     put(&slow, &repository, &["latest"], &ours).await;
     let latest = tag("latest");
     let (done, ()) = tokio::join!(slow.untag(&repository, &latest), async {
-        tokio::time::sleep(Duration::from_millis(400)).await;
+        until(|| async { proxy.count("DELETE", "/manifests/sha256:") > 0 }).await;
         put(&direct.0, &direct.1, &["latest"], &theirs).await;
     });
     assert_eq!(done.unwrap_err().fault, Fault::Moved);

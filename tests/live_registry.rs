@@ -300,10 +300,10 @@ async fn tokens_are_fetched_once_for_each_right_and_used_for_all() {
 
 #[tokio::test]
 async fn a_token_that_expires_early_is_fetched_anew() {
-    // The server says 300 s and means 150 ms: while the blob is on its way the token dies.
+    // The server says 300 s and means 600 ms: while the blob is on its way the token dies.
     let proxy =
-        FaultProxy::start(&testbed("TESTBED_REGISTRY"), []).with_tokens("bot", "pass", Duration::from_millis(150));
-    proxy.rule(Rule::new(Make::Slow(Duration::from_millis(100))).on("PUT"));
+        FaultProxy::start(&testbed("TESTBED_REGISTRY"), []).with_tokens("bot", "pass", Duration::from_millis(600));
+    proxy.rule(Rule::new(Make::Slow(Duration::from_millis(400))).on("PUT"));
     let registry = logged_in(proxy.host(), "bot", "pass");
     let (repository, image) = (fresh(proxy.host()), Image::index());
     image.upload(&registry, &repository).await.unwrap();
@@ -480,23 +480,24 @@ async fn endless_answers_end() {
 async fn silence_ends_and_slowness_does_not() {
     let upstream = testbed("TESTBED_REGISTRY");
     let (quiet, target) = (FaultProxy::start(&upstream, []), FaultProxy::start(&upstream, []));
-    let patience = Duration::from_millis(700);
+    let patience = Duration::from_millis(1500);
     let open = |host: &str| Registry::new(host, None, &HostSettings::default(), impatient(patience)).unwrap();
     let (from, to) = (open(quiet.host()), open(target.host()));
     let (source, image) = (fresh(quiet.host()), Image::new(100_000));
     image.upload(&from, &source).await.unwrap();
 
     // A blob that comes in pieces for three times as long as an answer is waited for, and goes on at that pace.
-    quiet.rule(Rule::new(Make::Trickle(5_000, Duration::from_millis(120))).on("GET").at(image.layer.digest.hex()));
+    quiet.rule(Rule::new(Make::Trickle(2_500, Duration::from_millis(120))).on("GET").at(image.layer.digest.hex()));
     let started = Instant::now();
     copy((&from, &source), (&to, &fresh(target.host())), &image.root.digest).await.unwrap();
     assert!(started.elapsed() > patience * 2, "{:?}", started.elapsed());
 
+    let worked = quiet.count("GET", "/manifests/");
     quiet.rule(Rule::new(Make::Hang).on("GET").at("/manifests/"));
     let call = from.get_manifest(&source, &image.root.digest);
     let error = tokio::time::timeout(Duration::from_secs(60), call).await.unwrap().unwrap_err();
     assert!(matches!(error.fault, Fault::Timeout(_)), "{error}");
-    assert_eq!(quiet.count("GET", "/manifests/"), 7, "one that worked, and six that did not");
+    assert_eq!(quiet.count("GET", "/manifests/") - worked, 6);
 }
 
 #[tokio::test]
@@ -546,19 +547,18 @@ async fn a_layout_that_is_damaged_is_not_uploaded() {
 
 #[tokio::test]
 async fn registries_that_cannot_be_reached_are_told_apart_at_once() {
-    let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let started = Instant::now();
     let fault = |host: String, settings: HostSettings| async move {
         let registry = Registry::new(&host, None, &settings, clients()).unwrap();
         let error = registry.tags(&Repository::new(&host, "a").unwrap()).await.unwrap_err();
         error.fault
     };
-    assert_eq!(fault(dead, HostSettings::default()).await, Fault::Refused);
+    assert_eq!(fault(support::dead_address(), HostSettings::default()).await, Fault::Refused);
     let dns = fault("no-such-host.invalid".into(), HostSettings::default()).await;
     assert!(matches!(dns, Fault::Dns(_)), "{dns:?}");
 
     // Plain http where TLS is meant.
     let plain = fault(testbed("TESTBED_REGISTRY"), HostSettings { insecure: true, ..HostSettings::default() }).await;
     assert!(matches!(plain, Fault::Tls(_)), "{plain:?}");
-    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
 }

@@ -380,7 +380,7 @@ async fn a_signal_in_the_middle_leaves_whole_what_is_left() {
         Instant::now()
     };
     let (swept, stopped) = tokio::join!(retention::apply(&catalog, &question, plan, &cancel), stop);
-    assert!(stopped.elapsed() < Duration::from_secs(1));
+    assert!(stopped.elapsed() < Duration::from_secs(10), "{:?}", stopped.elapsed());
     assert!(swept.problems.iter().any(|problem| problem.what.contains("stopped by a signal")), "{swept:#?}");
     let tags = everything_left_is_whole(&world, &private).await.tags;
     assert!((2..12).contains(&tags.len()), "{tags:?}");

@@ -172,7 +172,7 @@ fn publish_and_load_in_one_run() {
 
 #[test]
 fn a_daemon_and_an_engine_never_mix() {
-    let dead = format!("tcp://{}", crate::support::extras::dead_address());
+    let dead = format!("tcp://{}", crate::scenery::dead_address());
     let forced = small(Sandbox::new())
         .config("version: 1\nbuild_cache: {builder: {backend: buildkitd}}\n")
         .docker()

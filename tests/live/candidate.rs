@@ -6,8 +6,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use super::network::engine_over_tls;
-use super::signals::LongStep;
-use crate::support::{Engine, Running, Sandbox, Testbed, within};
+use crate::support::{Engine, LongStep, Running, Sandbox, Testbed, within};
 
 /// The BuildKit container of the testbed's image, which knows where the testbed's registries are.
 const CONTAINER: &str = "build_cache: {builder: {image: '{buildkit_image}'}}\n";

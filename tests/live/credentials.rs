@@ -59,7 +59,7 @@ fn command_lines() -> String {
 
 #[test]
 fn no_password_stands_in_a_command_line() {
-    let step = super::signals::LongStep::new();
+    let step = crate::support::LongStep::new();
     let sandbox = with_credentials(locked()).file("Dockerfile", &step.dockerfile());
     let (user, password) = (sandbox.testbed.user.clone(), sandbox.testbed.password.clone());
     let build_secret = format!("build-secret-{}", sandbox.id);
@@ -71,8 +71,7 @@ fn no_password_stands_in_a_command_line() {
     let lines = command_lines();
     assert!(lines.contains("--metadata-file"), "buildx runs");
     assert!(!lines.contains(&password) && !lines.contains(&build_secret), "{lines}");
-    running.signal(rustix::process::Signal::TERM);
-    let run = running.wait(std::time::Duration::from_secs(5)).exits(143);
+    let run = running.stop(rustix::process::Signal::TERM).exits(143);
     sandbox.assert_tidy(&run);
 }
 

@@ -7,10 +7,9 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::scenery::fault_proxy::{Fault, FaultProxy, Rule};
-use crate::support::{Sandbox, Web};
+use crate::support::{LongStep, Sandbox, Web};
 
 use super::crucible::{assert_nothing_published, assert_published, project, proof, published, random, sound};
-use super::signals::LongStep;
 
 /// A run that ends with exit 1 because of the gate, and publishes nothing.
 fn refused(sandbox: &Sandbox, says: &[&str]) -> Value {

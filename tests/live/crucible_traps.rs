@@ -5,10 +5,9 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::support::{Bare, Sandbox, Testbed, Web};
+use crate::support::{Bare, LongStep, Sandbox, Testbed, Web};
 
 use super::crucible::{project, proof, proven, sound};
-use super::signals::LongStep;
 
 /// The second pass has a host name of its own, which alone would keep its steps from being anybody else's. One that the
 /// user sets takes that away.

@@ -4,17 +4,16 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::scenery::dead_address;
 use crate::scenery::fault_proxy::{Fault, FaultProxy, Rule};
 use crate::scenery::forward_proxy::ForwardProxy;
 use crate::scenery::tls_front::TlsFront;
-use crate::support::extras::{PrivateRegistry, dead_address};
-use crate::support::{Finished, Registry, Sandbox};
+use crate::support::extras::PrivateRegistry;
+use crate::support::{Finished, LongStep, Registry, Sandbox};
 
 use super::publish::small;
-use super::signals::LongStep;
 
-/// A name that only a proxy knows, in a domain that no resolver has.
-/// BuildKit asks no name server for it (RFC 7686), whatever this machine has for one.
+/// A name that only a proxy knows: BuildKit asks no name server for one of this domain (RFC 7686).
 const ONLY_HERE: &str = "registry.stagefreight.onion:80";
 
 /// A checkout whose image goes to these registries, as targets `t0`, `t1` …, with more settings each.

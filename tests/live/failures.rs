@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use crate::support::sandbox::Sandbox;
-use crate::support::{Finished, extras};
+use crate::support::{Finished, LongStep, extras};
 
 use super::publish::{small, to_one_registry};
-use super::signals::LongStep;
 
 /// A failed run: no tag, nothing left, a document that says so.
 fn fails(sandbox: &Sandbox, code: i32) -> Finished {
@@ -95,7 +94,7 @@ fn a_daemon_that_dies_mid_build_is_told() {
 /// A backend that cannot be used: told in a sentence, and before anybody loses patience.
 fn no_backend(sandbox: &Sandbox, texts: &[&str]) {
     let run = sandbox.run(&["run"]).exits(1);
-    run.faster_than(Duration::from_secs(10)).says(texts);
+    run.faster_than(Duration::from_secs(30)).says(texts);
     let result = sandbox.result();
     assert_eq!(result["failure"]["kind"], "backend", "{result}");
     sandbox.assert_tidy(&run);
@@ -138,7 +137,7 @@ fn a_missing_client_certificate_is_told_apart() {
 
 #[test]
 fn a_dead_daemon_is_told_apart() {
-    let dead = format!("tcp://{}", extras::dead_address());
+    let dead = format!("tcp://{}", crate::scenery::dead_address());
     let sandbox = to_one_registry().buildkitd().var("BUILDKIT_HOST", &dead);
     no_backend(&sandbox, &[&dead, "nothing answers"]);
 }

@@ -69,6 +69,14 @@ impl Project {
         self
     }
 
+    /// With the same image and, for jobs in shells, the testbed's BuildKit daemon.
+    pub(crate) fn on_buildkitd(dockerfile: &str) -> Self {
+        let project = Self::new().file("Dockerfile", dockerfile).file("hello.txt", "{id}").in_shells();
+        let testbed = &project.sandbox.testbed;
+        let (host, certs) = (testbed.buildkit_host.clone(), testbed.buildkit_certs.clone());
+        project.variable("TB_HOST", &host).variable("TB_CERTS", certs.to_str().unwrap())
+    }
+
     /// Jobs run in containers of the testbed's engine, on this machine's network, with these mounts.
     pub(crate) fn in_containers(self, volumes: &[&str]) -> Self {
         self.on_the_engine(&["--network", "host"], volumes)

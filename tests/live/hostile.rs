@@ -215,7 +215,7 @@ fn a_build_that_prints_every_attack_on_gitlab_opens_no_section() {
 
 #[test]
 fn a_run_that_is_stopped_while_it_relays_leaves_a_runner_that_obeys() {
-    let step = super::signals::LongStep::new();
+    let step = crate::support::LongStep::new();
     let dockerfile = format!("FROM busybox\nRUN echo ::error::evil; {}\n", step.command());
     let sandbox = to_one_registry().file("Dockerfile", &dockerfile).on("github-push").buildkitd();
     let running = sandbox.start(&["run"]);

@@ -5,9 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::support::{Engine, Finished, Sandbox, Testbed, unique, within};
-
-use super::signals::LongStep;
+use crate::support::{Engine, Finished, LongStep, Sandbox, Testbed, unique, within};
 
 /// How long a job in a container may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(240);

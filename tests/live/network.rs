@@ -418,7 +418,7 @@ fn an_engine_over_tls_that_does_not_want_us_is_told() {
         .var("DOCKER_CERT_PATH", certs.path().to_str().unwrap());
     let told = |sandbox: &Sandbox, texts: &[&str]| {
         let run = sandbox.run(&["run"]).exits(1);
-        run.says(&[&address, "DOCKER_CERT_PATH"]).says(texts).faster_than(std::time::Duration::from_secs(6));
+        run.says(&[&address, "DOCKER_CERT_PATH"]).says(texts).faster_than(std::time::Duration::from_secs(20));
         sandbox.assert_tidy(&run);
     };
     others("cert.pem");
@@ -439,7 +439,7 @@ fn what_is_no_buildkit_daemon_is_told_apart() {
     let address = sandbox.testbed.buildkit_host.clone();
     let told = |sandbox: &Sandbox, texts: &[&str]| {
         let run = sandbox.run(&["run", "--local"]).exits(1);
-        run.faster_than(std::time::Duration::from_secs(3)).says(texts);
+        run.faster_than(std::time::Duration::from_secs(20)).says(texts);
         sandbox.assert_tidy(&run);
     };
     let at_plain = sandbox.var("BUILDKIT_HOST", &plain);

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use crate::support::{Sandbox, within};
+use crate::support::{LongStep, Sandbox, within};
 
 use super::image::{Job, alone, checkout};
-use super::signals::LongStep;
 
 /// User namespaces are allowed, nothing else.
 const NAMESPACES: [&str; 2] = ["--security-opt=seccomp=unconfined", "--security-opt=apparmor=unconfined"];

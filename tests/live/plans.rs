@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use crate::support::{Sandbox, extras};
+use crate::support::Sandbox;
 
 use super::publish::small;
 
 fn planned() -> Sandbox {
-    let dead = extras::dead_address();
+    let dead = crate::scenery::dead_address();
     small(Sandbox::new())
         .config(&format!(
             "version: 1

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+use crate::support::Sandbox;
 use crate::support::sandbox::COMMIT_TIME;
-use crate::support::{Sandbox, extras};
 
 /// An image of one file, different in every sandbox.
 pub(crate) fn small(sandbox: Sandbox) -> Sandbox {
@@ -224,7 +224,7 @@ fn inputs_alone_are_enough() {
 
 #[test]
 fn a_registry_that_is_down_keeps_every_tag_away() {
-    let dead = extras::dead_address();
+    let dead = crate::scenery::dead_address();
     let sandbox = small(Sandbox::new());
     let config = format!(
         "version: 1

@@ -43,7 +43,7 @@ CMD [\"cat\", \"/sums\"]
     vars.insert("INPUT_SECRETS".to_owned(), quoted);
     vars.insert("INPUT_SECRET-ENVS".to_owned(), "e=A_TOKEN_OF_OURS".to_owned());
     vars.insert("INPUT_SECRET-FILES".to_owned(), format!("f={}", file.display()));
-    let run = sandbox.start_with(&vars, &["run"]).wait(std::time::Duration::from_secs(60)).succeeds();
+    let run = sandbox.start_with(&vars, &["run"]).wait(std::time::Duration::from_secs(240)).succeeds();
     let engine = crate::support::Engine::new(&sandbox.testbed.docker_host);
     let said = engine.run(&tag, &[]);
     engine.remove_image(&tag);

@@ -1,7 +1,7 @@
 //! When an image cannot be signed: the run fails, says why, and no tag has moved anywhere.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::Signal;
 
@@ -123,7 +123,7 @@ fn a_wrong_password_is_told_before_anything_is_built() {
             .run(&["run"])
             .exits(1)
             .says(&["give it to the job as COSIGN_PASSWORD"])
-            .faster_than(Duration::from_secs(20));
+            .faster_than(Duration::from_secs(60));
         nothing_was_built(&sandbox);
     }
 }
@@ -181,11 +181,8 @@ fn a_cosign_that_hangs_ends_with_the_run() {
         lines.into_iter().any(|line| line == format!("sleep\0{nap}\0").as_bytes())
     };
     within(Duration::from_secs(60), "cosign hangs", || asleep().then_some(()));
-    let since = Instant::now();
-    running.signal(Signal::TERM);
-    let run = running.wait(Duration::from_secs(20)).exits(143);
-    assert!(since.elapsed() < Duration::from_secs(3), "{:?}", since.elapsed());
-    within(Duration::from_secs(3), "nothing of it is left", || (!asleep()).then_some(()));
+    let run = running.stop(Signal::TERM).exits(143);
+    within(Duration::from_secs(20), "nothing of it is left", || (!asleep()).then_some(()));
     assert_eq!(our_tags(&sandbox), [""; 0], "{}", run.text());
     sandbox.assert_tidy(&run);
 }

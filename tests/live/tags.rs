@@ -119,7 +119,7 @@ fn a_failed_job_run_again_completes_the_publication() {
 #[test]
 fn a_tag_that_another_run_takes_at_the_same_moment_is_theirs_and_said() {
     // Looked at, looked at again, and then read back: late enough for somebody else.
-    let slow = Rule::new(Fault::Slow(Duration::from_secs(3))).on("GET").at("/manifests/latest").after(2);
+    let slow = Rule::new(Fault::Slow(Duration::from_secs(8))).on("GET").at("/manifests/latest").after(2);
     let (sandbox, proxy) = publishing("['1.0.0', latest]", "", [slow]);
     let running = sandbox.start(&["run"]);
     within(Duration::from_secs(60), "the tag is put", || (proxy.count("PUT", "/manifests/latest") > 0).then_some(()));
@@ -146,7 +146,7 @@ fn a_tag_that_another_run_takes_at_the_same_moment_is_theirs_and_said() {
 fn what_another_run_took_is_not_put_back() {
     // The last tag is refused, but late: meanwhile somebody takes the first.
     let body = r#"{"errors":[{"code":"DENIED","message":"denied"}]}"#.to_owned();
-    let late = Rule::new(Fault::AnswerLate(Duration::from_secs(3), 403, body)).on("PUT").at("/manifests/latest");
+    let late = Rule::new(Fault::AnswerLate(Duration::from_secs(8), 403, body)).on("PUT").at("/manifests/latest");
     let (sandbox, proxy) = publishing("['1.0.0', latest]", "", [late]);
     let running = sandbox.start(&["run"]);
     within(Duration::from_secs(60), "the last tag is being put", || {

@@ -136,7 +136,7 @@ fn what_is_not_there_is_wrong_and_what_cannot_be_asked_is_not_known() {
     sandbox.run(&["run"]).succeeds();
     let key = cosign.public();
     sandbox.run(&["verify", &tagged(&sandbox, "no-such-tag"), "--key", &key]).exits(1).says(&["✗ digest", "not found"]);
-    let dead = format!("{}/live/x:1", crate::support::extras::dead_address());
+    let dead = format!("{}/live/x:1", crate::scenery::dead_address());
     sandbox.run(&["verify", &dead, "--key", &key]).exits(2).says(&["? digest", "connection refused"]);
     sandbox
         .run(&["verify", &tagged(&sandbox, "latest"), "--key", "no/such.pub"])

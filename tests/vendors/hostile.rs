@@ -97,12 +97,11 @@ async fn a_quota_is_told_with_its_cure_and_not_tried_again() {
     let fake = Fake::start("ada", |_, _| None);
     fake.image(&["1.0"]);
     let message = "adding 10.0 MiB of storage resource, which when updated to current usage of 95.0 MiB will exceed the configured upper limit of 100.0 MiB.";
-    let before = std::time::Instant::now();
+    // Answered once: asking again would be a violation.
     fake.instead(answer(403, &json!({"errors": [{"code": "DENIED", "message": message}]})));
     let digest = stagefreight::image::Digest::of(b"x");
     let error = fake.catalog(Provider::Harbor).scan(&fake.repository(), &digest).await.unwrap_err();
     assert!(matches!(error.fault, Fault::Quota(_)) && !error.is_transient(), "{error}");
-    assert!(before.elapsed().as_millis() < 200);
     assert!(error.problem().hint.unwrap().starts_with("Delete what is no longer needed"));
 }
 

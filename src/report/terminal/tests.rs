@@ -544,7 +544,7 @@ async fn a_blocked_terminal_holds_up_nobody() {
     events.info("x").await;
     let began = Instant::now();
     assert_eq!(handle.finish("end\n".into()), Drawn::GaveUp);
-    assert!(began.elapsed() < Duration::from_millis(1_500), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
 }
 
 #[tokio::test]

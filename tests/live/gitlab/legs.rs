@@ -4,12 +4,6 @@ use super::Project;
 
 const DOCKERFILE: &str = "FROM busybox\nCOPY hello.txt /hello.txt\nRUN cat /hello.txt && uname -m > /machine\n";
 
-fn project() -> Project {
-    let project = Project::new().file("Dockerfile", DOCKERFILE).file("hello.txt", "{id}").in_shells();
-    let (host, certs) = (project.sandbox.testbed.buildkit_host.clone(), project.sandbox.testbed.buildkit_certs.clone());
-    project.variable("TB_HOST", &host).variable("TB_CERTS", certs.to_str().unwrap())
-}
-
 const BUILDKITD: &str = "backend: buildkitd
       buildkit-host: $TB_HOST
       buildkit-certs: $TB_CERTS
@@ -37,9 +31,9 @@ const DEPLOY: &str = "deploy:
   script: ['echo \"deploys $STAGEFREIGHT_IMAGE\"']
 ";
 
-#[test]
-fn a_pipeline_builds_each_platform_in_a_job_of_its_own() {
-    let project = project().pipeline(&format!(
+/// A leg for each platform, in the component that chains them all.
+fn in_a_pipeline(dockerfile: &str) -> Project {
+    Project::on_buildkitd(dockerfile).pipeline(&format!(
         "include:
   - component: @pipeline
     inputs:
@@ -49,7 +43,12 @@ fn a_pipeline_builds_each_platform_in_a_job_of_its_own() {
         - {{STAGEFREIGHT_PLATFORM_LEG: linux/amd64, STAGEFREIGHT_RUNNER_TAG: x86}}
         - {{STAGEFREIGHT_PLATFORM_LEG: linux/arm64, STAGEFREIGHT_RUNNER_TAG: arm}}
 {DEPLOY}"
-    ));
+    ))
+}
+
+#[test]
+fn a_pipeline_builds_each_platform_in_a_job_of_its_own() {
+    let project = in_a_pipeline(DOCKERFILE);
     let run = project.run().succeeds();
     run.says(&["build-image-leg: [linux/amd64,x86]", "build-image-leg: [linux/arm64,arm]"]);
     is_one_image(&project, "1", "build-image");
@@ -69,7 +68,7 @@ fn legs_by_hand_are_joined() {
 "
         )
     };
-    let project = project().pipeline(&format!(
+    let project = Project::on_buildkitd(DOCKERFILE).pipeline(&format!(
         "include:
 {}{}  - component: @merge
     inputs:
@@ -88,17 +87,7 @@ fn legs_by_hand_are_joined() {
 #[test]
 fn a_leg_that_fails_leaves_nothing_published() {
     let text = DOCKERFILE.replace("uname -m > /machine", "uname -m | grep x86");
-    let project = project().file("Dockerfile", &text).pipeline(&format!(
-        "include:
-  - component: @pipeline
-    inputs:
-      {BUILDKITD}
-      tags: '{{registry}}/live/{{id}}:1'
-      legs:
-        - {{STAGEFREIGHT_PLATFORM_LEG: linux/amd64, STAGEFREIGHT_RUNNER_TAG: x86}}
-        - {{STAGEFREIGHT_PLATFORM_LEG: linux/arm64, STAGEFREIGHT_RUNNER_TAG: arm}}
-{DEPLOY}"
-    ));
+    let project = in_a_pipeline(&text);
     let run = project.run().exits(1);
     run.says(&["FAIL", "build-image-leg: [linux/arm64,arm]"]);
     assert_eq!(project.registry().tags(&project.repository()), [""; 0]);

@@ -5,13 +5,6 @@ use crate::support::outputs;
 
 const DOCKERFILE: &str = "FROM busybox\nCOPY hello.txt /hello.txt\nRUN cat /hello.txt\n";
 
-/// A project whose image is built on the testbed's BuildKit daemon.
-fn project() -> Project {
-    let project = Project::new().file("Dockerfile", DOCKERFILE).file("hello.txt", "{id}").in_shells();
-    let (host, certs) = (project.sandbox.testbed.buildkit_host.clone(), project.sandbox.testbed.buildkit_certs.clone());
-    project.variable("TB_HOST", &host).variable("TB_CERTS", certs.to_str().unwrap())
-}
-
 const BUILDKITD: &str = "backend: buildkitd
       buildkit-host: $TB_HOST
       buildkit-certs: $TB_CERTS
@@ -19,7 +12,7 @@ const BUILDKITD: &str = "backend: buildkitd
 
 #[test]
 fn an_image_is_published_and_later_jobs_know_it() {
-    let project = project().pipeline(&format!(
+    let project = Project::on_buildkitd(DOCKERFILE).pipeline(&format!(
         "include:
   - component: @build
     inputs:
@@ -63,8 +56,10 @@ deploy:
 
 #[test]
 fn the_outputs_of_one_image_are_not_the_inputs_of_the_next() {
-    let project = project().file("second/Dockerfile", "FROM scratch\nCOPY hello.txt /second.txt\n").pipeline(&format!(
-        "include:
+    let project = Project::on_buildkitd(DOCKERFILE)
+        .file("second/Dockerfile", "FROM scratch\nCOPY hello.txt /second.txt\n")
+        .pipeline(&format!(
+            "include:
   - component: @build
     inputs:
       {BUILDKITD}
@@ -77,7 +72,7 @@ fn the_outputs_of_one_image_are_not_the_inputs_of_the_next() {
       file: second/Dockerfile
       tags: '{{registry}}/live/{{id}}:second'
 "
-    ));
+        ));
     project.run().succeeds();
     let (registry, repository) = (project.registry(), project.repository());
     assert_eq!(registry.tags(&repository), ["first", "second"]);
@@ -87,7 +82,7 @@ fn the_outputs_of_one_image_are_not_the_inputs_of_the_next() {
 
 #[test]
 fn values_of_inputs_run_nothing() {
-    let project = project().pipeline(&format!(
+    let project = Project::on_buildkitd(DOCKERFILE).pipeline(&format!(
         r#"include:
   - component: @build
     inputs:
@@ -119,8 +114,9 @@ fn values_of_inputs_run_nothing() {
 
 #[test]
 fn a_build_that_fails_ends_the_pipeline_red_with_the_line() {
-    let project =
-        project().file("Dockerfile", "FROM busybox\n\nRUN echo before && cat /no-such-file\n").pipeline(&format!(
+    let project = Project::on_buildkitd(DOCKERFILE)
+        .file("Dockerfile", "FROM busybox\n\nRUN echo before && cat /no-such-file\n")
+        .pipeline(&format!(
             "include:
   - component: @build
     inputs:
@@ -151,7 +147,7 @@ deploy:
 
 #[test]
 fn what_is_not_to_be_pushed_is_not() {
-    let project = project().pipeline(&format!(
+    let project = Project::on_buildkitd(DOCKERFILE).pipeline(&format!(
         "include:
   - component: @build
     inputs:
@@ -177,7 +173,7 @@ targets:
 "
         )
     };
-    let mut project = project().file(".stagefreight.yml", &config(""));
+    let mut project = Project::on_buildkitd(DOCKERFILE).file(".stagefreight.yml", &config(""));
     for (day, version) in ["1.0.0", "1.0.1", "1.0.2"].iter().enumerate() {
         let date = format!("2024-05-{:02}T00:00:00Z", day + 1);
         project.sandbox.write("hello.txt", version);

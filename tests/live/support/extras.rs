@@ -143,16 +143,6 @@ fn htpasswd(dir: &Path, users: &[(&str, &str)]) -> PathBuf {
     file
 }
 
-/// An address where nobody listens, nor ever will while the tests run.
-pub(crate) fn dead_address() -> String {
-    use std::os::fd::IntoRawFd as _;
-    let held = tokio::net::TcpSocket::new_v4().unwrap();
-    held.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let port = held.local_addr().unwrap().port();
-    let _ = held.into_raw_fd();
-    format!("localhost:{port}")
-}
-
 /// A directory of client certificates, to be spoilt.
 pub(crate) fn copied_certs(testbed: &Testbed, to: &Path) {
     std::fs::create_dir_all(to).unwrap();

@@ -12,6 +12,7 @@ pub(crate) mod counter;
 pub(crate) mod engine;
 pub(crate) mod extras;
 pub(crate) mod finished;
+pub(crate) mod long_step;
 pub(crate) mod outputs;
 pub(crate) mod registry;
 #[path = "../../support/runner_fixture.rs"]
@@ -25,6 +26,7 @@ pub(crate) use cosign::{Attached, Cosign};
 pub(crate) use counter::Counter;
 pub(crate) use engine::Engine;
 pub(crate) use finished::Finished;
+pub(crate) use long_step::LongStep;
 pub(crate) use registry::Registry;
 pub(crate) use sandbox::{Running, Sandbox};
 pub(crate) use testbed::Testbed;

@@ -325,8 +325,10 @@ async fn the_token_stays_with_its_host() {
 #[tokio::test]
 async fn nobody_there() {
     let clients = Clients::new(HttpSettings::default());
-    let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
-    let api = format!("http://127.0.0.1:{port}/").parse().unwrap();
+    // Held, and nobody listens.
+    let held = tokio::net::TcpSocket::new_v4().unwrap();
+    held.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let api = format!("http://{}/", held.local_addr().unwrap()).parse().unwrap();
     let forge = Forge { kind: ForgeKind::GitHub, api, repository: "acme/app".into(), token: None, clients };
     assert_eq!(forge.relation(ROOT, MAIN).await, Err(Silence::Failed("cannot be reached".into())));
 }
