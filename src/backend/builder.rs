@@ -155,14 +155,12 @@ pub async fn prepare(
             ));
         }
     };
+    let young = young.as_deref().zip(backend.engine.as_ref());
     if let Some(create) = create {
-        buildx
-            .ask(create, cancel)
-            .await
-            .map_err(|e| super::backend(Problem::new(format!("the builder cannot be made: {e}"))))?;
+        introduce(create, young, buildx, cancel).await?;
     }
-    if let (Some(container), Some(engine)) = (young, &backend.engine) {
-        start(&container, &facts.name, engine, buildx, cancel).await?;
+    if let Some((container, engine)) = young {
+        start(container, &facts.name, engine, buildx, cancel).await?;
     }
     facts.driver = match driver {
         Driver::Remote => "remote",
@@ -176,6 +174,25 @@ pub async fn prepare(
         notes.extend(unreached::notes(driver, &facts.endpoint, around));
     }
     Ok(Builder { name: facts.name.clone(), driver, own, daemon, notes, facts, started })
+}
+
+/// Makes the builder known to buildx, which looks at a container that runs. One that another run has just started runs before its
+/// daemon answers, and buildx takes it for broken: it is told again when the daemon is there.
+async fn introduce(
+    create: Vec<String>,
+    young: Option<(&str, &Engine)>,
+    buildx: &Buildx,
+    cancel: &CancellationToken,
+) -> Result<(), Failure> {
+    let mut made = buildx.ask(create.clone(), cancel).await;
+    if made.is_err()
+        && let Some((container, engine)) = young
+        && matches!(engine.find(container).await, Ok(Some(found)) if found.running)
+    {
+        wait(container, engine, cancel).await?;
+        made = buildx.ask(create, cancel).await;
+    }
+    made.map(drop).map_err(|e| super::backend(Problem::new(format!("the builder cannot be made: {e}"))))
 }
 
 /// Starts the container of a builder, unless another run does at the same moment, and waits for its daemon.
@@ -193,7 +210,11 @@ async fn start(
             "check that the engine can pull the image of the builder (build_cache.builder.image) and may run privileged containers",
         )));
     }
-    // A stopped run builds nothing.
+    wait(container, engine, cancel).await
+}
+
+/// Waits until the daemon in a started container answers. A stopped run builds nothing, and waits for nothing.
+async fn wait(container: &str, engine: &Engine, cancel: &CancellationToken) -> Result<(), Failure> {
     let waited = cancel.run_until_cancelled(engine.wait_for_buildkit(container)).await;
     waited.unwrap_or(Ok(())).map_err(super::backend)
 }

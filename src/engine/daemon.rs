@@ -23,18 +23,20 @@ const TICK: Duration = Duration::from_millis(50);
 pub struct Found {
     /// The environment it was made with, `NAME=value`.
     pub env: Vec<String>,
+    /// It runs, whether its daemon answers or not.
+    pub running: bool,
     /// It runs, and was not started just now: by another run, which waits for its daemon.
     pub settled: bool,
 }
 
 impl Found {
     fn of(container: ContainerInspectResponse, now: SystemTime) -> Self {
-        let running = container.state.filter(|state| state.running == Some(true) && state.restarting != Some(true));
-        let started = running.and_then(|state| state.started_at);
-        let started = started.and_then(|at| at.parse::<jiff::Timestamp>().ok()).map(SystemTime::from);
-        let age = started.and_then(|at| now.duration_since(at).ok());
+        let state = container.state.filter(|state| state.running == Some(true) && state.restarting != Some(true));
+        let started = state.as_ref().and_then(|state| state.started_at.as_deref()?.parse::<jiff::Timestamp>().ok());
+        let age = started.and_then(|at| now.duration_since(at.into()).ok());
         Self {
             env: container.config.and_then(|config| config.env).unwrap_or_default(),
+            running: state.is_some(),
             settled: age.is_some_and(|age| age >= SETTLED),
         }
     }

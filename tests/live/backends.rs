@@ -73,6 +73,21 @@ fn two_first_runs_share_one_container() {
     }
 }
 
+/// The moment in which two runs meet, made long: the container runs, and its daemon does not answer yet.
+#[test]
+fn a_container_that_another_run_has_just_started_is_waited_for() {
+    let named = CONTAINER.replace("{image:", "{name: 'sf-young-{id}', image:");
+    let sandbox = small(two_registries(&named)).docker();
+    let container = sandbox.fill("buildx_buildkit_sf-young-{id}0");
+    let late = "sleep 4; exec buildkitd --allow-insecure-entitlement=network.host";
+    sandbox.the_engine().start_builder(&container, &sandbox.fill("{buildkit_image}"), late);
+    let run = sandbox.run(&["run"]).succeeds();
+    published(&sandbox);
+    assert_eq!(sandbox.builder_container(), container);
+    assert_eq!(sandbox.document("runtime/docker/builder.json")["action"], "reused");
+    sandbox.assert_tidy(&run);
+}
+
 /// `--local`: in the engine, and nowhere else. The usual name is everybody's, so most tests take one of their own.
 fn local(sandbox: Sandbox) {
     let tag = sandbox.fill("live/{id}:dev");

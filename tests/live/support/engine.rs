@@ -101,6 +101,13 @@ impl Engine {
         all.lines().filter(|name| name.contains(text)).for_each(|name| self.remove_image(name));
     }
 
+    /// A builder's container that runs this script.
+    pub(crate) fn start_builder(&self, container: &str, image: &str, script: &str) {
+        let volume = format!("{container}_state:/var/lib/buildkit");
+        let how = ["run", "--detach", "--privileged", "--network=host", "--volume", &volume, "--name", container];
+        self.docker(&[&how[..], &["--entrypoint=sh", image, "-c", script]].concat()).expect("the container starts");
+    }
+
     /// Removes a builder's container and its cache.
     pub(crate) fn remove_builder(&self, container: &str) {
         let _ = self.docker(&["rm", "--force", container]);
