@@ -25,10 +25,13 @@ use crate::problem::Problem;
 const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 /// What a directory of client certificates holds.
 const CERTIFICATES: [&str; 3] = ["key.pem", "cert.pem", "ca.pem"];
-/// How long an engine may take to say what it is.
+/// How long an engine may take to answer a short question.
 const PROBE: Duration = Duration::from_secs(5);
 /// How long docker-in-docker may take to make its certificates and to listen: it starts beside the job.
 const COMING_UP: Duration = Duration::from_secs(20);
+/// How long an engine that takes connections may take to say what it is: one that starts reads everything it has in between, and
+/// one with much to do answers late.
+const ANSWER: Duration = Duration::from_secs(20);
 /// How long a single request may take to be answered, and how long an answer may pause: an engine writes a large image down
 /// before it sends the first byte of it.
 const REQUEST: Duration = Duration::from_secs(600);
@@ -116,12 +119,10 @@ pub async fn connect(address: &Address) -> Result<Option<Engine>, Problem> {
             return Err(unreachable(address, &format!("{}: {error}", file.display())));
         }
     }
-    // It takes connections long before it answers: everything it has is read in between.
-    let limit = if address.is_beside_the_job() { COMING_UP } else { PROBE };
-    match tokio::time::timeout(limit, probe(address)).await {
+    match tokio::time::timeout(ANSWER, probe(address)).await {
         Ok(Ok(engine)) => Ok(Some(engine)),
         Ok(Err(error)) => Err(unreachable(address, &innermost(&error))),
-        Err(_) => Err(unreachable(address, &format!("no answer within {} s", limit.as_secs()))),
+        Err(_) => Err(unreachable(address, &format!("no answer within {} s", ANSWER.as_secs()))),
     }
 }
 

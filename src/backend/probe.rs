@@ -17,8 +17,10 @@ use tokio::net::{TcpStream, UnixStream};
 use crate::buildx::argv::ClientCerts;
 use crate::image::reference::is_loopback;
 
-/// How long a daemon may take to answer.
-const LIMIT: Duration = Duration::from_secs(5);
+/// How long it may take to connect.
+const CONNECT: Duration = Duration::from_secs(5);
+/// How long a daemon that takes connections may take to answer: one with much to do answers late.
+const ANSWER: Duration = Duration::from_secs(20);
 /// Connection preface and an empty SETTINGS frame (RFC 9113, 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
@@ -144,7 +146,8 @@ pub(super) async fn probe(endpoint: &Endpoint, certs: Option<&ClientCerts>) -> R
                 greet(stream, false).await
             }
             Endpoint::Tcp { host, port } => {
-                let stream = connect(host, *port).await?;
+                let connected = tokio::time::timeout(CONNECT, connect(host, *port)).await;
+                let stream = connected.unwrap_or_else(|_| Err(late(CONNECT)))?;
                 match certs {
                     None => greet(stream, false).await,
                     Some(certs) => greet(handshake(stream, host, certs).await?, true).await,
@@ -152,8 +155,11 @@ pub(super) async fn probe(endpoint: &Endpoint, certs: Option<&ClientCerts>) -> R
             }
         }
     };
-    let late = |_| Err(ProbeError::Unreachable(format!("no answer within {} s", LIMIT.as_secs())));
-    tokio::time::timeout(LIMIT, asked).await.unwrap_or_else(late)
+    tokio::time::timeout(ANSWER, asked).await.unwrap_or_else(|_| Err(late(ANSWER)))
+}
+
+fn late(limit: Duration) -> ProbeError {
+    ProbeError::Unreachable(format!("no answer within {} s", limit.as_secs()))
 }
 
 async fn connect(host: &str, port: u16) -> Result<TcpStream, ProbeError> {
