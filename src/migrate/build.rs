@@ -293,7 +293,8 @@ fn described(given: Given<'_>, judge: &Judge<'_>, built: &mut Built, report: &mu
         let mut lines = given.input(name).map(|node| yaml::lines(node, given.source)).unwrap_or_default();
         lines.retain(|(line, text)| match names::step_output(text) {
             Some((meta, output)) if metas.contains_key(&meta) && output == name => {
-                report.changed(*line, &format!("the {name} of metadata-action: title, source, url, version, revision, created and licenses are set by the run itself"));
+                let place = if name == "labels" { "" } else { ", on the index of an image for several platforms; manifests have them as labels" };
+                report.changed(*line, &format!("the {name} of metadata-action: title, source, url, version, revision, created and licenses are set by the run itself{place}"));
                 let (plain, templates) = metas[&meta].described(name, judge, report);
                 own.extend(plain);
                 built.spec.labels.extend(templates);

@@ -28,6 +28,30 @@ const DEEPEST: usize = 24;
 /// The longest expression read.
 const LONGEST: usize = 4096;
 
+impl Expr {
+    /// Whether it reads this, or a part of it: `matrix.os` is read by `matrix.os.name`, not by `matrix.os_version`.
+    fn reads(&self, what: &str) -> bool {
+        match self {
+            Self::Text(_) | Self::Bool(_) => false,
+            Self::Path(path) => {
+                path.get(..what.len()).is_some_and(|head| head.eq_ignore_ascii_case(what))
+                    && matches!(path.as_bytes().get(what.len()), None | Some(b'.'))
+            }
+            Self::Call(_, arguments) => arguments.iter().any(|argument| argument.reads(what)),
+            Self::Not(inner) => inner.reads(what),
+            Self::And(a, b) | Self::Or(a, b) | Self::Equal(_, a, b) => a.reads(what) || b.reads(what),
+        }
+    }
+}
+
+/// Whether an expression in the text reads this. One that is not understood does where it names it.
+pub(super) fn reads(text: &str, what: &str) -> bool {
+    pieces(text).into_iter().any(|piece| match piece {
+        Piece::Literal(_) => false,
+        Piece::Expression(inner) => parse(inner).map_or_else(|| inner.contains(what), |expr| expr.reads(what)),
+    })
+}
+
 /// Splits a text into literal parts and expressions. One that is not closed is literal.
 pub(super) fn pieces(text: &str) -> Vec<Piece<'_>> {
     let mut out = Vec::new();

@@ -9,6 +9,7 @@ use regex::Regex;
 use super::build::{self, Built};
 use super::cloud::{self, Clouds};
 use super::edit::{self, Edit};
+use super::expression;
 use super::login::{self, Around};
 use super::metadata::{self, Metadata};
 use super::names::{self, Places, expression_scalar};
@@ -211,8 +212,8 @@ impl Job<'_> {
                 .collect(),
         };
         let named = |key: &String| {
-            let whole = format!("matrix.{key}");
-            let env = self.around.env.iter().filter(move |(_, expression)| expression.contains(&whole));
+            let part = if key.is_empty() { "matrix".to_owned() } else { format!("matrix.{key}") };
+            let env = self.around.env.iter().filter(move |(_, text)| expression::reads(text, &part));
             env.map(|(name, _)| format!("{{env:{name}}}")).collect::<Vec<_>>()
         };
         parts.iter().map(|keys| keys.iter().flat_map(named).collect()).collect()

@@ -158,6 +158,18 @@ const MATRIX: &str = "    strategy: {matrix: {image: [api, web], node: [18, 20],
 #[case::matrix("ghcr.io/acme/app:${{ github.sha }}", MAIN, MATRIX, true)]
 #[case::half_of_a_matrix("ghcr.io/acme/${{ matrix.image }}:${{ github.sha }}", MAIN, MATRIX, true)]
 #[case::whole_matrix("ghcr.io/acme/${{ matrix.image }}:${{ matrix.node }}-${{ github.sha }}", MAIN, MATRIX, false)]
+#[case::matrix_by_index(
+    "ghcr.io/acme/${{ matrix['image'] }}:${{ matrix['node'] }}-${{ github.sha }}",
+    MAIN,
+    MATRIX,
+    false
+)]
+#[case::a_longer_name(
+    "ghcr.io/acme/${{ matrix.image_base }}:${{ github.sha }}",
+    MAIN,
+    "    strategy: {matrix: {image: [api, web], image_base: [a, b]}}\n",
+    true
+)]
 #[case::included(
     "ghcr.io/acme/${{ matrix.name }}:${{ github.sha }}",
     MAIN,

@@ -234,6 +234,18 @@ fn an_engine_from_elsewhere_stays_the_engine() {
     "registries: {quay.io: {credentials: QUAY}}",
     "QUAY"
 )]
+#[case(
+    "'echo \"{\\\"auths\\\":{\\\"$CI_REGISTRY\\\":{\\\"auth\\\":\\\"$A\\\"}},\\\"credHelpers\\\":{\\\"r.example.com:5000\\\":\\\"ecr-login\\\"}}\" > /kaniko/.docker/config.json'",
+    "r.example.com:5000",
+    "registries: {\"r.example.com:5000\": {credentials: R_EXAMPLE_COM}}",
+    "R_EXAMPLE_COM"
+)]
+#[case(
+    "'echo \"{\\\"credHelpers\\\":{\\\"r.example.com\\\":\\\"ecr-login\\\"}}\" > /kaniko/.docker/config.json'",
+    "r.example.com",
+    "registries: {r.example.com: {credentials: R_EXAMPLE_COM}}",
+    "R_EXAMPLE_COM"
+)]
 fn a_login_elsewhere_is_lost_with_the_lines_to_write(
     #[case] login: &str,
     #[case] host: &str,
@@ -243,6 +255,7 @@ fn a_login_elsewhere_is_lost_with_the_lines_to_write(
     let (code, told, _) = migrated("", "  stage: build\n", login);
     assert_eq!(code, 1, "{told}");
     assert!(told.contains(&format!(".gitlab-ci.yml:4: the login to {host} is not carried over\n")), "{told}");
+    assert_eq!(told.matches(" is not carried over\n").count(), 1, "{told}");
     assert!(told.contains(line), "{told}");
     assert!(told.contains(&format!("set the variables {prefix}_USER and {prefix}_TOKEN, masked,")), "{told}");
 }

@@ -20,7 +20,7 @@ pub(super) fn is_login(line: &str) -> bool {
 fn is_kanikos(line: &str) -> bool {
     line == "mkdir -p /kaniko/.docker"
         || (line.starts_with("echo ")
-            && line.contains("auths")
+            && ["auths", "credHelpers"].iter().any(|key| line.contains(key))
             && line.ends_with("/kaniko/.docker/config.json")
             && !line.contains(';')
             && !of_file(line).is_empty())
@@ -69,12 +69,16 @@ fn of_commands(line: &str) -> Vec<String> {
         .collect()
 }
 
-/// The keys of `auths`, whichever way the shell is kept off its quotes.
+/// The keys of `auths` and `credHelpers`, whichever way the shell is kept off its quotes.
 fn of_file(line: &str) -> Vec<String> {
     let bald: String = line.chars().filter(|c| !matches!(c, '\\' | '\'' | '"' | ' ')).collect();
     let bald = bald.replace("${", "$");
+    let helped = bald.split_once("credHelpers:{").and_then(|(_, rest)| rest.split_once('}'));
+    let helped = helped.into_iter().flat_map(|(pairs, _)| pairs.split(','));
+    let helped = helped.filter_map(|pair| Some(bare(pair.rsplit_once(':')?.0).to_owned()));
     let mut parts: Vec<&str> = bald.split(":{").collect();
     parts.pop();
     let keys = parts.into_iter().map(|part| part.rsplit(['{', ',']).next().unwrap_or(part).trim_end_matches('}'));
-    keys.filter(|key| *key != "auths").map(|key| bare(key).to_owned()).collect()
+    let of_its_own = |key: &&str| !matches!(*key, "auths" | "credHelpers");
+    keys.filter(of_its_own).map(|key| bare(key).to_owned()).chain(helped).collect()
 }
