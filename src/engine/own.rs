@@ -3,7 +3,7 @@
 
 use bollard::models::ContainerInspectResponse;
 
-use super::{Engine, PROBE};
+use super::{ANSWER, Engine};
 
 /// Label of our image: the version of BuildKit in it (`Dockerfile`).
 const LABEL: &str = "io.stagefreight.buildkit";
@@ -51,7 +51,7 @@ impl Engine {
     async fn own_container(&self) -> Option<ContainerInspectResponse> {
         let mounts = tokio::fs::read_to_string("/proc/self/mountinfo").await.ok()?;
         for id in containers(&mounts) {
-            let asked = tokio::time::timeout(PROBE, self.client.inspect_container(id, None)).await;
+            let asked = tokio::time::timeout(ANSWER, self.client.inspect_container(id, None)).await;
             if let Ok(Ok(found)) = asked {
                 return Some(found);
             }
