@@ -6,7 +6,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use crate::scenery::fault_proxy::{Fault, FaultProxy, Rule};
-use crate::support::{Attached, Cosign, Sandbox, within};
+use crate::support::{Attached, Cosign, LongStep, Sandbox, within};
 
 use super::publish::{small, to_one_registry};
 use super::sign::{digest, image, repository, with};
@@ -171,18 +171,13 @@ pub(crate) fn pretender(sandbox: &Sandbox, then: &str) -> String {
 #[test]
 fn a_cosign_that_hangs_ends_with_the_run() {
     let sandbox = to_one_registry().buildkitd();
-    let nap = format!("7{:08}", rand::random::<u32>() % 100_000_000);
-    let path = pretender(&sandbox, &format!("sleep {nap}"));
+    let step = LongStep::new();
+    let path = pretender(&sandbox, step.command());
     let sandbox = sandbox.var("PATH", &path).var("COSIGN_KEY", "hashivault://x");
     let running = sandbox.start(&["run"]);
-    let asleep = || {
-        let processes = std::fs::read_dir("/proc").unwrap().flatten();
-        let lines = processes.filter_map(|p| std::fs::read(p.path().join("cmdline")).ok());
-        lines.into_iter().any(|line| line == format!("sleep\0{nap}\0").as_bytes())
-    };
-    within(Duration::from_secs(60), "cosign hangs", || asleep().then_some(()));
+    within(Duration::from_secs(60), "cosign hangs", || step.is_running().then_some(()));
     let run = running.stop(Signal::TERM).exits(143);
-    within(Duration::from_secs(20), "nothing of it is left", || (!asleep()).then_some(()));
+    within(Duration::from_secs(20), "nothing of it is left", || (!step.is_running()).then_some(()));
     assert_eq!(our_tags(&sandbox), [""; 0], "{}", run.text());
     sandbox.assert_tidy(&run);
 }

@@ -36,16 +36,18 @@ impl LongStep {
         format!("RUN {}", self.0)
     }
 
+    pub(crate) fn is_running(&self) -> bool {
+        find_process(&self.0).is_some()
+    }
+
     /// Waits until it runs.
     pub(crate) fn runs(&self) {
-        within(Duration::from_secs(180), &format!("`{}` runs", self.0), || find_process(&self.0));
+        within(Duration::from_secs(180), &format!("`{}` runs", self.0), || self.is_running().then_some(()));
     }
 
     /// Waits until it is gone.
     pub(crate) fn ends(&self) {
-        within(Duration::from_secs(60), &format!("`{}` ends", self.0), || {
-            find_process(&self.0).is_none().then_some(())
-        });
+        within(Duration::from_secs(60), &format!("`{}` ends", self.0), || (!self.is_running()).then_some(()));
     }
 }
 
