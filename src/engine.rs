@@ -25,12 +25,12 @@ use crate::problem::Problem;
 const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 /// What a directory of client certificates holds.
 const CERTIFICATES: [&str; 3] = ["key.pem", "cert.pem", "ca.pem"];
-/// How long an engine may take to answer a short question.
+/// How long one try may take, where another follows or nothing hangs on it.
 const PROBE: Duration = Duration::from_secs(5);
 /// How long docker-in-docker may take to make its certificates and to listen: it starts beside the job.
 const COMING_UP: Duration = Duration::from_secs(20);
-/// How long an engine that takes connections may take to say what it is: one that starts reads everything it has in between, and
-/// one with much to do answers late.
+/// How long an engine that takes connections may take to say what it is, and whether it runs us: one that starts reads everything it has in
+/// between, and one with much to do answers late.
 const ANSWER: Duration = Duration::from_secs(20);
 /// How long a single request may take to be answered, and how long an answer may pause: an engine writes a large image down
 /// before it sends the first byte of it.
